@@ -1,0 +1,3 @@
+"""knarr: a container platform in Python."""
+
+__version__ = "0.1.0"

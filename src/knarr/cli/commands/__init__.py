@@ -1,0 +1,1 @@
+"""One file a command, found by its path: only the called one is imported."""

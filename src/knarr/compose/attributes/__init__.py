@@ -1,0 +1,1 @@
+"""One file a compose attribute: how it is read, merged and applied."""

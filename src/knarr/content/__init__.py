@@ -1,0 +1,4 @@
+"""Blobs by digest: compressed layers, configs and manifests, kept as they came.
+
+May import: store, events, kernel, spec, errors, ids.
+"""

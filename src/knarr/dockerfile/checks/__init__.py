@@ -1,0 +1,1 @@
+"""One function a build check; the package imports every file."""

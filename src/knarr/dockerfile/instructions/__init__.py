@@ -1,0 +1,1 @@
+"""One file an instruction; the package imports every one of them."""

@@ -1,0 +1,93 @@
+"""Networks as the Engine API shows them.
+
+Source: Engine API, NetworkCreate, NetworkInspect.
+"""
+
+import msgspec
+
+from knarr.spec.docker.container import EndpointSettings
+from knarr.spec.document import Document
+
+
+class IPAMConfig(Document):
+    subnet: str = ""
+    ip_range: str = msgspec.field(name="IPRange", default="")
+    gateway: str = ""
+    auxiliary_addresses: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class IPAM(Document):
+    driver: str = ""
+    config: tuple[IPAMConfig, ...] = ()
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class ConfigReference(Document):
+    network: str = ""
+
+
+class PeerInfo(Document):
+    name: str = ""
+    ip: str = msgspec.field(name="IP", default="")
+
+
+class Network(Document):
+    name: str = ""
+    id: str = ""
+    created: str = ""
+    scope: str = ""
+    driver: str = ""
+    enable_ipv4: bool = msgspec.field(name="EnableIPv4", default=False)
+    enable_ipv6: bool = msgspec.field(name="EnableIPv6", default=False)
+    ipam: IPAM | None = msgspec.field(name="IPAM", default=None)
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_from: ConfigReference | None = None
+    config_only: bool = False
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    peers: tuple[PeerInfo, ...] = ()
+
+
+class EndpointResource(Document):
+    name: str = ""
+    endpoint_id: str = msgspec.field(name="EndpointID", default="")
+    mac_address: str = ""
+    ipv4_address: str = msgspec.field(name="IPv4Address", default="")
+    ipv6_address: str = msgspec.field(name="IPv6Address", default="")
+
+
+class NetworkCreate(Document):
+    name: str = ""
+    driver: str = ""
+    scope: str = ""
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_only: bool = False
+    config_from: ConfigReference | None = None
+    ipam: IPAM | None = msgspec.field(name="IPAM", default=None)
+    enable_ipv4: bool = msgspec.field(name="EnableIPv4", default=False)
+    enable_ipv6: bool = msgspec.field(name="EnableIPv6", default=False)
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class NetworkCreated(Document):
+    id: str = ""
+    warning: str = ""
+
+
+class NetworkConnect(Document):
+    container: str = ""
+    endpoint_config: EndpointSettings | None = None
+
+
+class NetworkDisconnect(Document):
+    container: str = ""
+    force: bool = False
+
+
+class NetworksPruned(Document):
+    networks_deleted: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""What tests share: probes, images made from the machine's programs, a daemon to talk to."""

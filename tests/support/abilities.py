@@ -1,0 +1,60 @@
+"""Probes that try an ability for real; each answers None, or the reason why it is missing."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+Probe = Callable[[], str | None]
+
+
+def _tried(*argv: str) -> str | None:
+    try:
+        result = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    except OSError as error:
+        return str(error)
+    return None if result.returncode == 0 else result.stderr.strip() or f"{argv[0]} failed"
+
+
+def _root() -> str | None:
+    return None if os.geteuid() == 0 else "not root"
+
+
+def _namespaces() -> str | None:
+    return _root() or _tried("unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "-f", "true")
+
+
+def _overlay() -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("lower", "upper", "work", "merged"):
+            Path(folder, name).mkdir()
+        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+        mount = f"mount -t overlay overlay -o {options} {folder}/merged"
+        return _tried("unshare", "--mount", "sh", "-c", mount)
+
+
+def _program(name: str) -> Probe:
+    return lambda: None if shutil.which(name) else f"{name} is not installed"
+
+
+ABILITIES: dict[str, Probe] = {
+    "root": _root,
+    "namespaces": _namespaces,
+    "overlay": _overlay,
+    **{
+        name: _program(name)
+        for name in (
+            "busybox", "crun", "runc", "nft", "docker", "dockerd", "podman", "skopeo",
+            "mmdebstrap", "docker-registry", "tmux", "git",
+        )
+    },
+}  # fmt: skip
+
+
+@cache
+def lacking(ability: str) -> str | None:
+    """Why the machine cannot do ``ability``, or None when it can."""
+    return ABILITIES[ability]()

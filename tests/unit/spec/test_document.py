@@ -1,0 +1,24 @@
+import pytest
+
+from knarr.errors import InvalidArgument
+from knarr.spec import decode, encode
+from knarr.spec.docker.container import ContainerCreate
+
+
+def test_null_fields_are_absent_and_nulls_in_maps_stay() -> None:
+    raw = b'{"Image":"x","Env":null,"HostConfig":{"Binds":null,"PortBindings":{"80/tcp":null}}}'
+    body = decode(raw, ContainerCreate)
+    assert body.env == ()
+    assert body.host_config is not None
+    assert body.host_config.binds == ()
+    assert body.host_config.port_bindings == {"80/tcp": None}
+
+
+def test_a_wrong_type_names_the_place() -> None:
+    with pytest.raises(InvalidArgument, match=r"\$\.Image"):
+        decode(b'{"Image": 5, "Env": null}', ContainerCreate)
+
+
+def test_a_document_survives_the_way_there_and_back() -> None:
+    body = ContainerCreate(image="busybox", cmd=("true",), labels={"a": "b"})
+    assert decode(encode(body), ContainerCreate) == body
