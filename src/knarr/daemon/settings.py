@@ -1,0 +1,78 @@
+"""What the daemon is told: by flags, by the environment, else by default."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from knarr.errors import InvalidArgument
+
+DATA_ROOT: Final = "/var/lib/knarr"
+RUN_ROOT: Final = "/run/knarr"
+
+USAGE: Final = """Usage:  knarr daemon [OPTIONS]
+
+Run knarr's engine in the foreground
+
+Options:
+      --data-root DIR   Where images, containers and volumes are kept (default "/var/lib/knarr",
+                        or $KNARR_DATA_ROOT)
+      --run-root DIR    Where sockets, mounts and process state are kept (default "/run/knarr",
+                        or $KNARR_RUN_ROOT)
+  -H, --host HOST       Where to listen: unix://PATH or fd:// (default unix://RUN-ROOT/knarr.sock,
+                        or $KNARR_HOST); may be given several times
+      --runtime NAME    OCI runtime to use by default (default: the first of crun and runc that works)
+      --log-level LEVEL debug, info, warning or error (default "info")
+      --group NAME      Group that may use the socket (default "knarr", else "docker", where it exists)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one daemon runs. Two daemons with roots of their own never touch each other."""
+
+    data_root: Path = Path(DATA_ROOT)
+    run_root: Path = Path(RUN_ROOT)
+    hosts: tuple[str, ...] = ()
+    runtime: str = ""
+    log_level: str = "info"
+    group: str = ""
+
+    @property
+    def listening(self) -> tuple[str, ...]:
+        return self.hosts or (f"unix://{self.run_root}/knarr.sock",)
+
+
+_VALUED: Final = {
+    "--data-root": "data_root", "--run-root": "run_root", "--host": "hosts", "-H": "hosts",
+    "--runtime": "runtime", "--log-level": "log_level", "--group": "group",
+}  # fmt: skip
+
+
+def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Flags beat the environment. Raises InvalidArgument for a flag that knarr does not know."""
+    given: dict[str, list[str]] = {}
+    rest = list(argv)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        if flag not in _VALUED:
+            raise InvalidArgument(f"unknown flag: {flag}\nSee 'knarr daemon --help'.")
+        if not equals:
+            if not rest:
+                raise InvalidArgument(f"flag needs an argument: {flag}")
+            value = rest.pop(0)
+        given.setdefault(_VALUED[flag], []).append(value)
+
+    def last(name: str, variable: str, default: str) -> str:
+        return given[name][-1] if name in given else environ.get(variable) or default
+
+    host = environ.get("KNARR_HOST", "")
+    return Settings(
+        data_root=Path(last("data_root", "KNARR_DATA_ROOT", DATA_ROOT)).absolute(),
+        run_root=Path(last("run_root", "KNARR_RUN_ROOT", RUN_ROOT)).absolute(),
+        hosts=tuple(given.get("hosts", ())) or ((host,) if host else ()),
+        runtime=last("runtime", "KNARR_RUNTIME", ""),
+        log_level=last("log_level", "KNARR_LOG_LEVEL", "info"),
+        group=last("group", "KNARR_GROUP", ""),
+    )

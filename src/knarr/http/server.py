@@ -1,0 +1,299 @@
+"""An HTTP/1.1 server on asyncio streams: h11 reads the heads, bodies pass by in large pieces.
+
+h11 judges every request head (and with it the framing); a body is then read straight off the
+stream, since passing each byte through a state machine costs three times as much.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote
+
+import h11
+
+from knarr.errors import InvalidArgument
+from knarr.http.message import Answer, Application, Hijack, Request, Response
+
+_HEAD_LIMIT: Final = 64 * 1024
+_BUFFER: Final = 1 << 20  # bytes read ahead on a connection before the client has to wait
+_PIECE: Final = 256 * 1024  # bytes read at once from a body
+_DRAIN_LIMIT: Final = 1 << 20  # bytes of an unread body swallowed to keep a connection alive
+_log = logging.getLogger("knarr.http")
+
+
+class _Gone(ConnectionError):
+    """The client closed the connection."""
+
+
+class _Connection(asyncio.StreamReaderProtocol):
+    """A stream whose far end's leaving can be awaited without reading from it."""
+
+    def __init__(
+        self, accepted: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
+    ) -> None:
+        super().__init__(asyncio.StreamReader(limit=_BUFFER), accepted)
+        self.gone = asyncio.Event()
+
+    def eof_received(self) -> bool | None:
+        self.gone.set()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
+        super().connection_lost(exc)
+
+
+class RequestBody:
+    """Reads one request's body off the stream, by Content-Length or by chunks."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: h11.Request
+    ) -> None:
+        self._reader, self._writer = reader, writer
+        headers = dict(head.headers)
+        self._chunked = b"transfer-encoding" in headers
+        self._left = 0 if self._chunked else int(headers.get(b"content-length", b"0"))
+        self._expects_continue = headers.get(b"expect", b"").lower() == b"100-continue"
+        self.finished = not self._chunked and self._left == 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while not self.finished:
+            if self._expects_continue:
+                self._expects_continue = False
+                self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if self._chunked and self._left == 0 and not await self._next_chunk():
+                return
+            piece = await self._reader.read(min(self._left, _PIECE))
+            if not piece:
+                raise _Gone("the client closed the connection within a request body")
+            self._left -= len(piece)
+            if self._chunked and self._left == 0:
+                await self._reader.readexactly(2)
+            elif self._left == 0:
+                self.finished = True
+            yield piece
+
+    async def _next_chunk(self) -> bool:
+        line = await self._reader.readuntil(b"\r\n")
+        try:
+            self._left = int(line.split(b";")[0].strip(), 16)
+        except ValueError as error:
+            raise InvalidArgument("malformed chunk in the request body") from error
+        if self._left:
+            return True
+        while await self._reader.readuntil(b"\r\n") != b"\r\n":
+            pass  # trailers say nothing that an engine needs
+        self.finished = True
+        return False
+
+    async def read(self, limit_bytes: int = 4 << 20) -> bytes:
+        pieces, size = [], 0
+        async for piece in self:
+            size += len(piece)
+            if size > limit_bytes:
+                raise InvalidArgument(f"request body is larger than {limit_bytes} bytes")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def drained(self) -> bool:
+        """Swallow a small rest that nobody read; False when the connection is better closed."""
+        if self.finished:
+            return True
+        if self._expects_continue:
+            return False
+        swallowed = 0
+        async for piece in self:
+            swallowed += len(piece)
+            if swallowed > _DRAIN_LIMIT:
+                return False
+        return True
+
+
+class Server:
+    """Serves one application on any number of listening sockets, each connection a task."""
+
+    def __init__(
+        self, application: Application, tasks: asyncio.TaskGroup, headers: Mapping[str, str]
+    ) -> None:
+        """headers: sent with every answer."""
+        self._application, self._tasks = application, tasks
+        self._common = _header_lines(headers)
+        self._listeners: list[asyncio.Server] = []
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Accept connections on a bound stream socket, unix or TCP."""
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(
+            lambda: _Connection(self._accepted), sock=sock, backlog=512
+        )
+        self._listeners.append(listener)
+
+    async def close(self) -> None:
+        """Stop accepting, and end the connections that are still open."""
+        for listener in self._listeners:
+            listener.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._tasks.create_task(self._serve(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._one_request(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
+            pass  # the client went away: nobody is left to be told
+        except Exception:
+            _log.exception("connection failed")
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _one_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Serve the next request; False when the connection is over."""
+        try:
+            head = await _read_head(reader)
+        except h11.RemoteProtocolError as error:
+            _write_head(writer, int(error.error_status_hint), {"Connection": "close"}, b"")
+            writer.write(f"{error}\n".encode())
+            return False
+        if head is None:
+            return False
+        body = RequestBody(reader, writer, head)
+        request = _request(head, body)
+        answer = await self._application(request)
+        if isinstance(answer, Hijack):
+            await self._hijacked(answer, reader, writer)
+            return False
+        reusable = await self._answered(request, answer, writer)
+        return reusable and _wants_keep_alive(head) and await body.drained()
+
+    async def _hijacked(
+        self, answer: Hijack, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        _write_head(writer, answer.status, answer.headers, self._common)
+        await writer.drain()
+        await answer.talk(reader, writer)
+
+    async def _answered(
+        self, request: Request, answer: Response, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Send the answer; False when the connection cannot be used again."""
+        if isinstance(answer.body, bytes):
+            headers = dict(answer.headers)
+            if answer.status not in (204, 304):
+                headers.setdefault("Content-Length", str(len(answer.body)))
+            _write_head(writer, answer.status, headers, self._common)
+            if request.method != "HEAD":
+                writer.write(answer.body)
+            await writer.drain()
+            return True
+        headers = {**answer.headers, "Transfer-Encoding": "chunked"}
+        _write_head(writer, answer.status, headers, self._common)
+        await writer.drain()
+        return await _stream_until_gone(answer.body, writer, _gone_of(writer))
+
+
+def _gone_of(writer: asyncio.StreamWriter) -> asyncio.Event:
+    connection = writer.transport.get_protocol()
+    assert isinstance(connection, _Connection)
+    return connection.gone
+
+
+async def _stream_until_gone(
+    pieces: AsyncIterator[bytes],
+    writer: asyncio.StreamWriter,
+    gone: asyncio.Event,
+) -> bool:
+    """Send pieces as they come; when the client hangs up, cancel whoever makes them."""
+    sending = asyncio.ensure_future(_send_pieces(pieces, writer))
+    watching = asyncio.ensure_future(gone.wait())
+    try:
+        await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
+        return sending.done() and await sending
+    finally:
+        watching.cancel()
+        sending.cancel()
+        await asyncio.gather(sending, watching, return_exceptions=True)
+
+
+async def _send_pieces(pieces: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> bool:
+    try:
+        async for piece in pieces:
+            if piece:
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+    except ConnectionError:
+        raise
+    except Exception:
+        # The head is out: all that is left to say is that the body is not whole.
+        _log.exception("a streamed answer broke off")
+        return False
+    finally:
+        if (aclose := getattr(pieces, "aclose", None)) is not None:
+            await aclose()
+    return True
+
+
+async def _read_head(reader: asyncio.StreamReader) -> h11.Request | None:
+    try:
+        raw = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return None
+    except asyncio.LimitOverrunError:
+        raise h11.RemoteProtocolError("request head too long", error_status_hint=431) from None
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT)
+    parser.receive_data(raw)
+    event = parser.next_event()
+    if not isinstance(event, h11.Request):
+        raise h11.RemoteProtocolError("not an HTTP request")
+    return event
+
+
+def _request(head: h11.Request, body: RequestBody) -> Request:
+    path, _, query = head.target.decode("ascii").partition("?")
+    return Request(
+        method=head.method.decode("ascii"),
+        path=unquote(path),
+        raw_query=query,
+        headers={name.decode("ascii"): value.decode("latin-1") for name, value in head.headers},
+        body=body,
+    )
+
+
+def _wants_keep_alive(head: h11.Request) -> bool:
+    connection = dict(head.headers).get(b"connection", b"").lower()
+    return head.http_version == b"1.1" and b"close" not in connection
+
+
+def _header_lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+
+
+def _reason(status: int) -> str:
+    # Docker's clients look for this spelling when they leave HTTP.
+    return "UPGRADED" if status == HTTPStatus.SWITCHING_PROTOCOLS else HTTPStatus(status).phrase
+
+
+def _write_head(
+    writer: asyncio.StreamWriter, status: int, headers: Mapping[str, str], common: bytes
+) -> None:
+    line = f"HTTP/1.1 {status} {_reason(status)}\r\n".encode("ascii")
+    writer.write(line + common + _header_lines(headers) + b"\r\n")
+
+
+__all__ = ["Answer", "RequestBody", "Server"]
