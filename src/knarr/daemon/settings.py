@@ -22,9 +22,9 @@ Options:
                         or $KNARR_RUN_ROOT)
   -H, --host HOST       Where to listen: unix://PATH or fd:// (default unix://RUN-ROOT/knarr.sock,
                         or $KNARR_HOST); may be given several times
-      --runtime NAME    OCI runtime to use by default (default: the first of crun and runc that works)
+      --runtime NAME    OCI runtime to use (default: the first of crun and runc that works)
       --log-level LEVEL debug, info, warning or error (default "info")
-      --group NAME      Group that may use the socket (default "knarr", else "docker", where it exists)
+      --group NAME      Group that may use the socket (default "knarr", else "docker")
 """
 
 
