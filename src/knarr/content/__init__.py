@@ -2,3 +2,7 @@
 
 May import: store, events, kernel, spec, errors, ids.
 """
+
+from knarr.content.blobs import BlobStore
+
+__all__ = ["BlobStore"]

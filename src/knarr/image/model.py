@@ -1,0 +1,54 @@
+"""An image as the engine knows it, and what is told of one."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from knarr.ids import ContainerId, DiffId, Digest, ImageId
+from knarr.reference import Reference
+from knarr.spec.docker.image import ImageConfig
+from knarr.spec.oci.image import ImageDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A config, a chain of layers, and the names that lead to them."""
+
+    id: ImageId
+    document: ImageDocument
+    raw: bytes  # the config as it came; its digest is the ID
+    tags: tuple[Reference, ...] = ()
+    repo_digests: tuple[Reference, ...] = ()
+    size_bytes: int = 0  # of all files in all layers
+    parent: ImageId | None = None  # the local image this one was built or committed from
+    manifest: Digest | None = None  # the manifest it came with
+    tagged_ns: int | None = None  # when it last got a name; nanoseconds since the epoch
+
+    @property
+    def diff_ids(self) -> tuple[DiffId, ...]:
+        """The layers, lowest first."""
+        return tuple(DiffId(Digest(each)) for each in self.document.rootfs.diff_ids)
+
+    @property
+    def config(self) -> ImageConfig:
+        return self.document.config or ImageConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageUser:
+    """A container that stands on an image."""
+
+    id: ContainerId
+    running: bool
+
+
+class ImageUsers(Protocol):
+    """Who knows which containers stand on an image: the container room, seen from here."""
+
+    def containers_of(self, image: ImageId) -> tuple[ImageUser, ...]: ...
+
+
+class NoUsers:
+    """For an engine without containers: tools and tests."""
+
+    def containers_of(self, image: ImageId) -> tuple[ImageUser, ...]:  # noqa: ARG002
+        return ()
