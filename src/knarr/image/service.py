@@ -1,5 +1,7 @@
 """The verbs of images."""
 
+# ruff: noqa: ARG002
+
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from knarr.content import BlobStore

@@ -1,5 +1,7 @@
 """Each container's writable layer: ``<data root>/containers/<id>/{upper,work}``."""
 
+# ruff: noqa: ARG002
+
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
