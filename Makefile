@@ -1,13 +1,18 @@
 # `make demo` shows knarr at work, `make test` checks it; both set the machine up first.
-PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup lint test test-long
+.PHONY: setup setup-test demo lint test test-long bench
 setup:
-	@./scripts/setup $(VENV)
+	@./scripts/setup $(VENV) run
 
-lint: setup
+setup-test:
+	@./scripts/setup $(VENV) test
+
+demo: setup
+	@$(BIN)/python scripts/demo.py
+
+lint: setup-test
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -16,5 +21,8 @@ lint: setup
 test: lint
 	$(BIN)/pytest
 
-test-long: setup
+test-long: setup-test
 	$(BIN)/pytest -m long
+
+bench: setup-test
+	$(BIN)/python bench/run.py
