@@ -210,4 +210,3 @@ def event_attributes(container: Container) -> dict[str, str]:
     """What each event of a container tells: its image, its name, its labels."""
     record = container.record
     return {**record.config.labels, "image": record.image_name, "name": container.name}
-
