@@ -267,15 +267,17 @@ class ContainerState(Document):
     health: Health | None = None
 
 
-class MountPoint(Document):
+class MountPoint(Document, omit_defaults=True):
+    """A mount as inspect shows it; name and driver are a volume's alone, the rest always there."""
+
+    source: str
+    destination: str
+    mode: str
+    rw: bool = msgspec.field(name="RW")
+    propagation: str
     type: str = ""
     name: str = ""
-    source: str = ""
-    destination: str = ""
     driver: str = ""
-    mode: str = ""
-    rw: bool = msgspec.field(name="RW", default=False)
-    propagation: str = ""
 
 
 class Address(Document):

@@ -1,0 +1,537 @@
+"""Everything that is mounted in a container: parsed, put together, ordered.
+
+``-v``, ``--mount``, ``--tmpfs``, ``--volumes-from`` and the image's VOLUMEs become MountPlans; the
+service finds or makes what each stands for (``located``), and they are kept with the container; at
+the start they become the runtime's mounts.
+
+Source: Engine API, HostConfig Binds, Mounts, Tmpfs, VolumesFrom; the sentences are Docker's.
+"""
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from knarr.errors import InvalidArgument, Unsupported
+from knarr.spec.docker.container import (
+    BindOptions,
+    ContainerConfig,
+    DriverConfig,
+    HostConfig,
+    Mount,
+    MountPoint,
+    TmpfsOptions,
+    VolumeOptions,
+)
+from knarr.spec.document import SnakeDocument
+from knarr.spec.oci import runtime as oci
+
+Kind = Literal["bind", "volume", "tmpfs", "image"]
+
+_PROPAGATIONS: Final = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+# In each group one word at most.
+_MODES: Final = (
+    ("rw", "ro"),
+    ("z", "Z"),
+    _PROPAGATIONS,
+    ("copy", "nocopy"),
+    ("consistent", "cached", "delegated"),
+)
+_DEFAULT_PROPAGATION: Final = "rprivate"
+
+
+class MountPlan(SnakeDocument):
+    """One mount of a container, kept as JSON in its row.
+
+    source: of a bind the host's path, of an image its reference. Of a volume it is where its data
+    is, once that is known; ``name`` says which volume, empty for one to be made.
+    mode: the third part of ``-v``, as typed. subpath: within the volume or image.
+    fill: whether an empty volume gets what the image has at ``destination``.
+    create_source: make a missing bind source, as ``-v`` does.
+    anonymous: made for this container alone, and removed with it by ``rm -v`` and ``--rm``.
+    """
+
+    kind: Kind
+    destination: str
+    source: str = ""
+    name: str = ""
+    driver: str = ""
+    driver_options: dict[str, str] = msgspec.field(default_factory=dict)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    mode: str = ""
+    read_only: bool = False
+    propagation: str = ""
+    recursive: bool = True
+    recursive_read_only: bool = True
+    force_recursive_read_only: bool = False
+    options: str = ""
+    subpath: str = ""
+    fill: bool = False
+    create_source: bool = False
+    anonymous: bool = False
+    listed: bool = True
+
+
+def is_mode(text: str) -> bool:
+    """Whether ``text`` can be the third part of ``-v``: ``ro,z,rslave``."""
+    words = text.split(",")
+    return all(any(word in group for group in _MODES) for word in words) and all(
+        sum(word in group for word in words) <= 1 for group in _MODES
+    )
+
+
+def parse_bind(text: str, volume_driver: str = "") -> MountPlan:
+    """``SOURCE:DESTINATION[:MODE]``, ``NAME:DESTINATION[:MODE]``, ``DESTINATION``."""
+    invalid = InvalidArgument(f"invalid volume specification: '{text}'")
+    source, mode = "", ""
+    match text.split(":"):
+        case [destination]:
+            pass
+        case [source, destination] if not is_mode(destination):
+            pass
+        case [source, destination, mode]:
+            if mode and not is_mode(mode):
+                raise InvalidArgument(f"invalid mode: {mode}")
+        case _:
+            raise invalid
+    if not text.partition(":")[0]:
+        raise invalid
+    kind: Kind = "bind" if source.startswith("/") else "volume"
+    try:
+        _check_target(destination)
+    except ValueError as error:
+        reason = f'invalid mount config for type "{kind}": {error}'
+        raise InvalidArgument(f"invalid volume specification: '{text}': {reason}") from error
+    words = mode.split(",")
+    bind = kind == "bind"
+    return MountPlan(
+        kind=kind,
+        destination=posixpath.normpath(destination),
+        source=posixpath.normpath(source) if bind else "",
+        name="" if bind else source,
+        driver="" if bind else volume_driver,
+        mode=mode or ("" if bind or not source else "z"),
+        read_only="ro" in words,
+        propagation=_propagation(words) if bind else "",
+        fill=not bind and "nocopy" not in words,
+        create_source=bind,
+        anonymous=not bind and not source,
+    )
+
+
+def _propagation(words: Iterable[str]) -> str:
+    return next((word for word in words if word in _PROPAGATIONS), _DEFAULT_PROPAGATION)
+
+
+def parse_volumes_from(text: str) -> tuple[str, str]:
+    """``CONTAINER[:MODE]`` as container and ``rw`` or ``ro``."""
+    if not text:
+        raise InvalidArgument("volumes-from specification cannot be an empty string")
+    container, _, mode = text.partition(":")
+    words = mode.split(",")
+    barred = (*_PROPAGATIONS, "copy", "nocopy")
+    if mode and (not is_mode(mode) or any(word in barred for word in words)):
+        raise InvalidArgument(f"invalid mode: {mode}")
+    return container, "ro" if "ro" in words else "rw"
+
+
+def parse_mount(mount: Mount, path_exists: Callable[[str], bool]) -> MountPlan:
+    """One entry of HostConfig.Mounts.
+
+    path_exists: whether the host has a path, for bind sources.
+    """
+    try:
+        _check_options(mount)
+        if not mount.target:
+            raise ValueError("field Target must not be empty")
+        _check_target(mount.target)
+        match mount.type:
+            case "bind":
+                return _bind(mount, path_exists)
+            case "volume":
+                return _volume(mount)
+            case "tmpfs":
+                return _tmpfs(mount)
+            case "image":
+                return _image(mount)
+            case "cluster" | "npipe":
+                raise Unsupported(f"mounts of type {mount.type} are not supported")
+            case _:
+                raise ValueError("mount type unknown")
+    except ValueError as error:
+        raise InvalidArgument(f'invalid mount config for type "{mount.type}": {error}') from error
+
+
+def _check_options(mount: Mount) -> None:
+    for name, kind, given in (
+        ("BindOptions", "bind", mount.bind_options),
+        ("VolumeOptions", "volume", mount.volume_options),
+        ("ImageOptions", "image", mount.image_options),
+        ("TmpfsOptions", "tmpfs", mount.tmpfs_options),
+    ):
+        if given is not None and mount.type != kind:
+            raise ValueError(f"field {name} must not be specified")
+
+
+def _check_target(target: str) -> None:
+    if posixpath.normpath(target) in ("/", "//", "."):
+        raise ValueError("invalid specification: destination can't be '/'")
+    if not target.startswith("/"):
+        raise ValueError(f"invalid mount path: '{target}' mount path must be absolute")
+
+
+def _bind(mount: Mount, path_exists: Callable[[str], bool]) -> MountPlan:
+    options = mount.bind_options or BindOptions()
+    if not mount.source:
+        raise ValueError("field Source must not be empty")
+    if options.propagation and options.propagation not in _PROPAGATIONS:
+        raise ValueError(f"invalid propagation mode: {options.propagation}")
+    if not mount.source.startswith("/"):
+        raise ValueError(f"invalid mount path: '{mount.source}' mount path must be absolute")
+    if not options.create_mountpoint and not path_exists(mount.source):
+        raise ValueError(f"bind source path does not exist: {mount.source}")
+    _check_recursion(mount, options)
+    return MountPlan(
+        kind="bind",
+        destination=posixpath.normpath(mount.target),
+        source=posixpath.normpath(mount.source),
+        read_only=mount.read_only,
+        propagation=options.propagation or _DEFAULT_PROPAGATION,
+        recursive=not options.non_recursive,
+        recursive_read_only=not options.read_only_non_recursive,
+        force_recursive_read_only=options.read_only_force_recursive,
+        create_source=options.create_mountpoint,
+    )
+
+
+def _check_recursion(mount: Mount, options: BindOptions) -> None:
+    without, forced = options.read_only_non_recursive, options.read_only_force_recursive
+    conflicts = {
+        "!ReadOnly && BindOptions.ReadOnlyNonRecursive": without and not mount.read_only,
+        "!ReadOnly && BindOptions.ReadOnlyForceRecursive": forced and not mount.read_only,
+        "ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive": without and forced,
+    }
+    for what, holds in conflicts.items():
+        if holds:
+            raise ValueError(f"mount options conflict: {what}")
+
+
+def _volume(mount: Mount) -> MountPlan:
+    options = mount.volume_options or VolumeOptions()
+    driver = options.driver_config or DriverConfig()
+    if options.subpath:
+        if not mount.source:
+            raise ValueError("must not set Subpath when using anonymous volumes")
+        _check_subpath(options.subpath, "volume")
+    return MountPlan(
+        kind="volume",
+        destination=posixpath.normpath(mount.target),
+        name=mount.source,
+        driver=driver.name,
+        driver_options=driver.options,
+        labels=options.labels,
+        mode="z",
+        read_only=mount.read_only,
+        subpath=options.subpath,
+        fill=not options.no_copy,
+        anonymous=not mount.source,
+    )
+
+
+def _check_subpath(subpath: str, of: str) -> None:
+    normal = posixpath.normpath(subpath)
+    if normal == ".." or normal.startswith(("/", "../")):
+        raise ValueError(f"subpath must be a relative path within the {of}")
+
+
+def _tmpfs(mount: Mount) -> MountPlan:
+    if mount.source:
+        raise ValueError("field Source must not be specified")
+    return MountPlan(
+        kind="tmpfs",
+        destination=posixpath.normpath(mount.target),
+        read_only=mount.read_only,
+        options=",".join(_tmpfs_words(mount.tmpfs_options or TmpfsOptions())),
+    )
+
+
+def _tmpfs_words(options: TmpfsOptions) -> Iterable[str]:
+    if options.mode:
+        yield f"mode={options.mode:o}"
+    if options.size_bytes:
+        yield f"size={options.size_bytes}"
+    for option in options.options:
+        if not 1 <= len(option) <= 2:
+            raise ValueError("invalid option array length")
+        if option[0] not in ("exec", "noexec"):
+            raise ValueError(f"invalid option: {option[0]}")
+        yield "=".join(option)
+
+
+def _image(mount: Mount) -> MountPlan:
+    if not mount.source:
+        raise ValueError("field Source must not be empty")
+    subpath = mount.image_options.subpath if mount.image_options is not None else ""
+    if subpath:
+        _check_subpath(subpath, "image")
+    return MountPlan(
+        kind="image",
+        destination=posixpath.normpath(mount.target),
+        source=mount.source,
+        read_only=True,
+        propagation=_DEFAULT_PROPAGATION,
+        subpath=subpath,
+    )
+
+
+def requested_mounts(
+    config: ContainerConfig,
+    host: HostConfig,
+    *,
+    others: Mapping[str, Sequence[MountPlan]],
+    path_exists: Callable[[str], bool],
+) -> tuple[MountPlan, ...]:
+    """All mounts of a new container, one per destination, in the order they are mounted.
+
+    What comes later wins over what other containers lend; two of the client's own at one place are
+    refused. An image's VOLUME gives way to everything.
+    others: the mounts of each container that VolumesFrom names, by that name.
+    Raises InvalidArgument in Docker's words.
+    """
+    lent = {plan.destination: plan for text in host.volumes_from for plan in _lent(text, others)}
+    own: dict[str, MountPlan] = {}
+    tmpfs = (
+        MountPlan(kind="tmpfs", destination=_destination(place), options=options, listed=False)
+        for place, options in host.tmpfs.items()
+    )
+    binds = (parse_bind(text, host.volume_driver) for text in host.binds)
+    mounts = (parse_mount(mount, path_exists) for mount in host.mounts)
+    for plan in (*tmpfs, *binds, *mounts):
+        if plan.destination in own:
+            raise InvalidArgument(f"Duplicate mount point: {plan.destination}")
+        if plan.kind == "tmpfs":
+            tmpfs_options(plan)
+        own[plan.destination] = plan
+    anonymous = (
+        MountPlan(
+            kind="volume",
+            destination=_destination(place),
+            driver=host.volume_driver,
+            fill=True,
+            anonymous=True,
+        )
+        for place in config.volumes
+    )
+    return ordered((({each.destination: each for each in anonymous} | lent) | own).values())
+
+
+def _lent(text: str, others: Mapping[str, Sequence[MountPlan]]) -> Iterable[MountPlan]:
+    container, mode = parse_volumes_from(text)
+    for plan in others[container]:
+        if plan.listed:
+            read_only = plan.read_only or mode == "ro"
+            yield replace(plan, read_only=read_only, fill=False, anonymous=False)
+
+
+def _destination(place: str) -> str:
+    try:
+        _check_target(place)
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from error
+    return posixpath.normpath(place)
+
+
+def ordered(plans: Iterable[MountPlan]) -> tuple[MountPlan, ...]:
+    """Parents before what lies beneath them."""
+    return tuple(sorted(plans, key=lambda plan: (plan.destination.count("/"), plan.destination)))
+
+
+def located(
+    plan: MountPlan, source: str, *, name: str | None = None, driver: str | None = None
+) -> MountPlan:
+    """The same mount once it is known where its data is; for a volume which one it became."""
+    return replace(
+        plan,
+        source=source,
+        name=plan.name if name is None else name,
+        driver=plan.driver if driver is None else driver,
+    )
+
+
+def mount_points(plans: Iterable[MountPlan]) -> tuple[MountPoint, ...]:
+    """The mounts as inspect shows them; what ``--tmpfs`` made is in HostConfig alone."""
+    return tuple(
+        MountPoint(
+            type=plan.kind,
+            name=plan.name,
+            source=plan.source,
+            destination=plan.destination,
+            driver=plan.driver,
+            mode=plan.mode,
+            rw=not plan.read_only,
+            propagation=plan.propagation,
+        )
+        for plan in plans
+        if plan.listed
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFiles:
+    """Where on the host the container's own hosts, hostname and resolv.conf are; empty for none."""
+
+    hosts: str = ""
+    hostname: str = ""
+    resolv_conf: str = ""
+
+    def by_destination(self) -> dict[str, str]:
+        places = {
+            "/etc/resolv.conf": self.resolv_conf,
+            "/etc/hostname": self.hostname,
+            "/etc/hosts": self.hosts,
+        }
+        return {place: source for place, source in places.items() if source}
+
+
+def kernel_mounts(host: HostConfig, *, writable_cgroups: bool) -> tuple[oci.Mount, ...]:
+    """/proc, /dev, /sys and what lies beneath them, before anything that somebody asked for."""
+    fixed = ("nosuid", "noexec", "nodev")
+    sys_options = fixed if host.privileged else (*fixed, "ro")
+    cgroup_options = fixed if writable_cgroups else ("ro", *fixed)
+    shm = (*fixed, "mode=1777", f"size={host.shm_size}")
+    pts = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
+    dev = ("nosuid", "strictatime", "mode=755", "size=65536k")
+    return (
+        _kernel("/proc", "proc", "proc", fixed),
+        _kernel("/dev", "tmpfs", "tmpfs", dev),
+        _kernel("/dev/pts", "devpts", "devpts", pts),
+        _kernel("/sys", "sysfs", "sysfs", sys_options),
+        _kernel("/sys/fs/cgroup", "cgroup", "cgroup", cgroup_options),
+        _kernel("/dev/mqueue", "mqueue", "mqueue", fixed),
+        *(() if host.ipc_mode == "none" else (_kernel("/dev/shm", "tmpfs", "shm", shm),)),
+    )
+
+
+def _kernel(destination: str, kind: str, source: str, options: tuple[str, ...]) -> oci.Mount:
+    return oci.Mount(destination=destination, type=kind, source=source, options=options)
+
+
+def runtime_mounts(
+    plans: Sequence[MountPlan],
+    host: HostConfig,
+    files: NetworkFiles,
+    *,
+    shm_source: str = "",
+    writable_cgroups: bool = False,
+    recursive_read_only: bool = True,
+) -> tuple[oci.Mount, ...]:
+    """What the runtime mounts, in this order: the kernel's, somebody's, then the network's files.
+
+    A mount of somebody's own takes the place of ours. plans: all of them located.
+    shm_source: the directory of a shared /dev/shm, for the modes shareable, host and container.
+    Raises Unsupported where a tree must be read-only and this kernel cannot do it.
+    """
+    taken = {plan.destination for plan in plans}
+    kept = (
+        _shared_shm(mount, shm_source) if mount.destination == "/dev/shm" and shm_source else mount
+        for mount in kernel_mounts(host, writable_cgroups=writable_cgroups)
+        if mount.destination not in taken
+        and not ("/dev" in taken and mount.destination.startswith("/dev/"))
+    )
+    somebodys = (
+        _runtime_mount(plan, recursive_read_only=recursive_read_only) for plan in ordered(plans)
+    )
+    rights = ("ro",) if host.readonly_rootfs else ()
+    ours = (
+        oci.Mount(
+            destination=destination,
+            type="bind",
+            source=source,
+            options=("rbind", *rights, _DEFAULT_PROPAGATION),
+        )
+        for destination, source in files.by_destination().items()
+        if destination not in taken
+    )
+    return (*_read_only_where(host, kept), *somebodys, *ours)
+
+
+def _shared_shm(mount: oci.Mount, source: str) -> oci.Mount:
+    return oci.Mount(
+        destination=mount.destination,
+        type="bind",
+        source=source,
+        options=("rbind", _DEFAULT_PROPAGATION),
+    )
+
+
+def _read_only_where(host: HostConfig, mounts: Iterable[oci.Mount]) -> Iterable[oci.Mount]:
+    """With a read-only root the kernel's mounts are too, but for those that programs live by."""
+    live = ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue")
+    for mount in mounts:
+        if host.readonly_rootfs and mount.destination not in live and "ro" not in mount.options:
+            yield replace(mount, options=(*mount.options, "ro"))
+        else:
+            yield mount
+
+
+def _runtime_mount(plan: MountPlan, *, recursive_read_only: bool) -> oci.Mount:
+    if plan.kind == "tmpfs":
+        return oci.Mount(
+            destination=plan.destination, type="tmpfs", source="tmpfs", options=tmpfs_options(plan)
+        )
+    options = ["rbind" if plan.recursive else "bind"]
+    if plan.read_only:
+        if plan.force_recursive_read_only and not recursive_read_only:
+            raise Unsupported("recursive read-only mounts need Linux 5.12")
+        whole = recursive_read_only and plan.recursive_read_only
+        options.append("rro" if whole else "ro")
+    options.append(plan.propagation or _DEFAULT_PROPAGATION)
+    return oci.Mount(
+        destination=plan.destination, type="bind", source=plan.source, options=tuple(options)
+    )
+
+
+def root_propagation(plans: Iterable[MountPlan]) -> str:
+    """What the root must be, so that mounts can pass to (shared) or from (slave) the host."""
+    wanted = {plan.propagation.removeprefix("r") for plan in plans}
+    if "shared" in wanted:
+        return "shared"
+    return "rslave" if "slave" in wanted else ""
+
+
+# Of each pair the later word counts.
+_TMPFS_SWITCHES: Final = (
+    ("ro", "rw"), ("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("sync", "async"),
+    ("noatime", "atime"), ("nodiratime", "diratime"), ("relatime", "norelatime"),
+    ("strictatime", "nostrictatime"), ("mand", "nomand"), ("dirsync",),
+    (*_PROPAGATIONS, "unbindable", "runbindable"),
+)  # fmt: skip
+_TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
+
+
+def tmpfs_options(plan: MountPlan) -> tuple[str, ...]:
+    """The defaults and what was asked for, each thing said once. Raises InvalidArgument."""
+    words = ["noexec", "nosuid", "nodev", _DEFAULT_PROPAGATION]
+    words += ["ro"] if plan.read_only else []
+    words += filter(None, plan.options.split(","))
+    said: dict[object, str] = {}
+    for word in words:
+        if word == "defaults":
+            continue
+        key = _tmpfs_key(word)
+        said.pop(key, None)
+        said[key] = word
+    return tuple(said.values())
+
+
+def _tmpfs_key(word: str) -> object:
+    for switch in _TMPFS_SWITCHES:
+        if word in switch:
+            return switch
+    name, equals, _ = word.partition("=")
+    if equals and name in _TMPFS_VALUES:
+        return name
+    raise InvalidArgument(f'invalid tmpfs option "{name}"')
