@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from knarr.container.model import Container, Status
+from knarr.container.mounts import mount_points
 from knarr.spec.docker.container import (
     ContainerInspect,
     ContainerState,
@@ -84,7 +85,7 @@ def inspect(container: Container, around: Surroundings) -> ContainerInspect:
         graph_driver=DriverData(name=around.driver, data=dict(around.driver_data)),
         size_rw=around.sizes[0] if around.sizes else None,
         size_rootfs=around.sizes[1] if around.sizes else None,
-        mounts=record.mounts,
+        mounts=mount_points(record.mounts),
         config=record.config,
         network_settings=NetworkSettings(
             sandbox_id=around.sandbox_id,
@@ -135,7 +136,7 @@ def summary(container: Container, around: Surroundings, now_ns: int) -> Containe
         status=status_text(container, now_ns),
         host_config=SummaryHostConfig(network_mode=record.host.network_mode),
         network_settings=SummaryNetworkSettings(networks=dict(around.networks)),
-        mounts=record.mounts,
+        mounts=mount_points(record.mounts),
         health=_health(container),
     )
 

@@ -10,9 +10,8 @@ Source: Engine API, HostConfig Binds, Mounts, Tmpfs, VolumesFrom; the sentences 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from knarr.errors import InvalidArgument, Unsupported
@@ -26,10 +25,8 @@ from knarr.spec.docker.container import (
     TmpfsOptions,
     VolumeOptions,
 )
-from knarr.spec.document import SnakeDocument
 from knarr.spec.oci import runtime as oci
-
-Kind = Literal["bind", "volume", "tmpfs", "image"]
+from knarr.spec.record import MountKind, MountPlan
 
 _PROPAGATIONS: Final = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 # In each group one word at most.
@@ -41,38 +38,6 @@ _MODES: Final = (
     ("consistent", "cached", "delegated"),
 )
 _DEFAULT_PROPAGATION: Final = "rprivate"
-
-
-class MountPlan(SnakeDocument):
-    """One mount of a container, kept as JSON in its row.
-
-    source: of a bind the host's path, of an image its reference. Of a volume it is where its data
-    is, once that is known; ``name`` says which volume, empty for one to be made.
-    mode: the third part of ``-v``, as typed. subpath: within the volume or image.
-    fill: whether an empty volume gets what the image has at ``destination``.
-    create_source: make a missing bind source, as ``-v`` does.
-    anonymous: made for this container alone, and removed with it by ``rm -v`` and ``--rm``.
-    """
-
-    kind: Kind
-    destination: str
-    source: str = ""
-    name: str = ""
-    driver: str = ""
-    driver_options: dict[str, str] = msgspec.field(default_factory=dict)
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    mode: str = ""
-    read_only: bool = False
-    propagation: str = ""
-    recursive: bool = True
-    recursive_read_only: bool = True
-    force_recursive_read_only: bool = False
-    options: str = ""
-    subpath: str = ""
-    fill: bool = False
-    create_source: bool = False
-    anonymous: bool = False
-    listed: bool = True
 
 
 def is_mode(text: str) -> bool:
@@ -99,7 +64,7 @@ def parse_bind(text: str, volume_driver: str = "") -> MountPlan:
             raise invalid
     if not text.partition(":")[0]:
         raise invalid
-    kind: Kind = "bind" if source.startswith("/") else "volume"
+    kind: MountKind = "bind" if source.startswith("/") else "volume"
     try:
         _check_target(destination)
     except ValueError as error:

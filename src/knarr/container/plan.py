@@ -23,7 +23,7 @@ from knarr.container.devices import (
 from knarr.container.environment import environment, overridden
 from knarr.container.machine import Machine
 from knarr.container.merge import command_line
-from knarr.container.mounts import MountPlan, NetworkFiles, root_propagation, runtime_mounts
+from knarr.container.mounts import NetworkFiles, root_propagation, runtime_mounts
 from knarr.container.namespaces import is_own, joined_container
 from knarr.container.security import UNCONFINED, SecurityOptions, security_options
 from knarr.container.sysctls import sysctls
@@ -32,6 +32,7 @@ from knarr.errors import InvalidArgument, Unsupported
 from knarr.spec.docker.container import ContainerConfig, HostConfig
 from knarr.spec.docker.exec import ExecCreate
 from knarr.spec.oci import runtime as oci
+from knarr.spec.record import MountPlan
 
 INIT_PATH: Final = "/sbin/docker-init"  # where Docker puts it; programs look for it there
 _CGROUP_PARENT: Final = "/knarr"

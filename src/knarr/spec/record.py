@@ -1,15 +1,47 @@
 """Records of our own that are kept as JSON columns: what a row's document holds."""
 
+from typing import Literal
+
 import msgspec
 
-from knarr.spec.docker.container import (
-    ContainerConfig,
-    EndpointSettings,
-    HostConfig,
-    MountPoint,
-)
+from knarr.spec.docker.container import ContainerConfig, EndpointSettings, HostConfig
 from knarr.spec.docker.health import Health
 from knarr.spec.document import SnakeDocument
+
+MountKind = Literal["bind", "volume", "tmpfs", "image"]
+
+
+class MountPlan(SnakeDocument):
+    """One mount of a container, as it was asked for and then found or made.
+
+    source: of a bind the host's path, of an image its reference. Of a volume it is where its data
+    is, once that is known; ``name`` says which volume, empty for one to be made.
+    mode: the third part of ``-v``, as typed. subpath: within the volume or image.
+    fill: whether an empty volume gets what the image has at ``destination``.
+    create_source: make a missing bind source, as ``-v`` does.
+    anonymous: made for this container alone, and removed with it by ``rm -v`` and ``--rm``.
+    listed: among the mounts that inspect shows; what ``--tmpfs`` made is not.
+    """
+
+    kind: MountKind
+    destination: str
+    source: str = ""
+    name: str = ""
+    driver: str = ""
+    driver_options: dict[str, str] = msgspec.field(default_factory=dict)
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    mode: str = ""
+    read_only: bool = False
+    propagation: str = ""
+    recursive: bool = True
+    recursive_read_only: bool = True
+    force_recursive_read_only: bool = False
+    options: str = ""
+    subpath: str = ""
+    fill: bool = False
+    create_source: bool = False
+    anonymous: bool = False
+    listed: bool = True
 
 
 class ContainerRecord(SnakeDocument):
@@ -24,8 +56,7 @@ class ContainerRecord(SnakeDocument):
     diff_ids: tuple[str, ...]
     platform: str = "linux"
     networks: dict[str, EndpointSettings] = msgspec.field(default_factory=dict)
-    mounts: tuple[MountPoint, ...] = ()
-    anonymous_volumes: tuple[str, ...] = ()
+    mounts: tuple[MountPlan, ...] = ()
 
 
 class ContainerState(SnakeDocument):
