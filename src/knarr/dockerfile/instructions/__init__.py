@@ -1,1 +1,7 @@
-"""One file an instruction; the package imports every one of them."""
+"""Dockerfile instructions, one a file; importing the package registers them all."""
+
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
