@@ -1,5 +1,7 @@
 """Variables in words."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,11 +122,8 @@ def test_an_escaped_word_is_itself(text: str) -> None:
 
 @given(st.text(alphabet="$x{}:-+?#%/\\'\" a*", max_size=30))
 def test_any_word_is_expanded_or_refused(word: str) -> None:
-    try:
+    with suppress(ExpansionError):
         expanded = expand(word, VARIABLES)
-    except ExpansionError as error:
-        assert "failed to process" in str(error)
-    else:
         assert not (expanded.found & expanded.missing)
 
 

@@ -120,8 +120,7 @@ def test_a_shebang_may_stand_above_the_directives() -> None:
 def test_any_text_is_lexed_or_refused(text: str) -> None:
     try:
         found = lines(text)
-    except DockerfileError as error:
-        assert "dockerfile parse error on line" in str(error)
+    except DockerfileError:
         return
     for line in found:
         assert line.text
