@@ -1,8 +1,32 @@
 """Blobs by digest: compressed layers, configs and manifests, kept as they came.
 
+Files are in blobs.py, their rows and who holds them in rows.py, compressed streams in
+compression.py, SHA-256 beside the work in hashing.py.
 May import: store, events, kernel, spec, errors, ids.
 """
 
-from knarr.content.blobs import BlobStore
+from knarr.content.blobs import Blob, BlobStore, BlobWriter, write_all
+from knarr.content.compression import (
+    Compression,
+    Compressor,
+    Decompressor,
+    compressor,
+    decompressor,
+    sniffed,
+)
+from knarr.content.hashing import Hasher, digest_of
 
-__all__ = ["BlobStore"]
+__all__ = [
+    "Blob",
+    "BlobStore",
+    "BlobWriter",
+    "Compression",
+    "Compressor",
+    "Decompressor",
+    "Hasher",
+    "compressor",
+    "decompressor",
+    "digest_of",
+    "sniffed",
+    "write_all",
+]

@@ -1,25 +1,41 @@
-"""Each container's writable layer: ``<data root>/containers/<id>/{upper,work}``."""
+"""Each container's writable layer, and the root filesystem made of it and an image.
 
-# ruff: noqa: ARG002
+<data root>/containers/<id>/{upper,work}    what the container wrote, overlayfs' own folder
+<data root>/inits/<chain>/fs                the init layer, one for each chain of layers
+<run root>/containers/<id>/rootfs           where the whole is mounted
+"""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Final
 
-from knarr.errors import Unsupported
+from knarr.errors import KnarrError, NotFound
 from knarr.ids import ContainerId, DiffId
+from knarr.kernel import mount
+from knarr.snapshot import rows
+from knarr.snapshot.changes import changes
+from knarr.snapshot.init import init_layer
 from knarr.snapshot.layers import Layers
+from knarr.snapshot.model import Change, chain_id
+from knarr.snapshot.overlay import Writable, mount_overlay, view
 from knarr.store import Database
 
+HOLDER: Final = "container/"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One line of ``docker diff``: a path Added, Changed or Deleted."""
 
-    kind: Literal["A", "C", "D"]
-    path: str
+class _Seat:
+    """Who uses one container's mount; the lock is held while that changes."""
+
+    __slots__ = ("lock", "users")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users: set[str] = set()
 
 
 class ContainerLayers:
@@ -29,11 +45,41 @@ class ContainerLayers:
         self._db = db
         self._layers = layers
         self._data = data_root / "containers"
+        self._inits = data_root / "inits"
         self._run = run_root / "containers"
+        for folder in (self._data, self._inits, self._run):
+            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._seats: dict[ContainerId, _Seat] = {}
+        self._chains = {ContainerId(name): chain for name, chain in rows.chains(db, HOLDER).items()}
 
     def prepare(self, container: ContainerId, diff_ids: Sequence[DiffId]) -> None:
         """Make the container's folders and hold its layers. In the loop: writes rows."""
-        raise Unsupported("prepare")
+        with self._db.transaction() as tx:
+            rows.hold_layers(tx, HOLDER + container, diff_ids)
+        self._chains[container] = tuple(diff_ids)
+        folder = self._data / container
+        folder.mkdir(mode=0o711, exist_ok=True)
+        for name in ("upper", "work"):
+            (folder / name).mkdir(mode=0o755, exist_ok=True)
+
+    def rootfs(self, container: ContainerId) -> Path:
+        """Where the root filesystem is while it is mounted."""
+        return self._run / container / "rootfs"
+
+    def upper(self, container: ContainerId) -> Path:
+        """What the container wrote, in overlayfs' form."""
+        return self._data / container / "upper"
+
+    def graph(self, container: ContainerId) -> dict[str, str]:
+        """What `inspect` shows as GraphDriver.Data; Docker's keys."""
+        lowers = self._lowers(container)
+        return {
+            "LowerDir": ":".join(map(str, lowers)),
+            "MergedDir": str(self.rootfs(container)),
+            "UpperDir": str(self.upper(container)),
+            "WorkDir": str(self._data / container / "work"),
+        }
 
     def mount(self, container: ContainerId, *, volatile: bool = False, user: str = "run") -> Path:
         """The root filesystem, mounted on ``<run root>/containers/<id>/rootfs``.
@@ -41,25 +87,145 @@ class ContainerLayers:
         Idempotent for each ``user``; it stays mounted until the last user unmounts.
         volatile: nothing of it is ever synced: for ``--rm`` and build steps, which a crash ends.
         """
-        raise Unsupported("mount")
+        target = self.rootfs(container)
+        with self._held(container) as users:
+            if not users:
+                self._mount(container, target, volatile=volatile)
+            users.add(user)
+        return target
+
+    def adopt(self, container: ContainerId, *, user: str = "run") -> None:
+        """After a restart of the daemon: this one is still mounted, and in use."""
+        with self._held(container) as users:
+            users.add(user)
 
     def unmount(self, container: ContainerId, *, user: str = "run") -> None:
         """Slow where much was written (the kernel syncs): off the loop, unless volatile."""
-        raise Unsupported("unmount")
+        with self._held(container) as users:
+            if user in users:
+                users.remove(user)
+                if not users:
+                    self._unmount(container)
+
+    @contextmanager
+    def _held(self, container: ContainerId) -> Iterator[set[str]]:
+        """The container's users, while nobody else mounts or unmounts it."""
+        with self._lock:
+            seat = self._seats.setdefault(container, _Seat())
+        with seat.lock:
+            yield seat.users
+
+    def _mount(self, container: ContainerId, target: Path, *, volatile: bool) -> None:
+        folder = self._data / container
+        target.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # What a volatile mount leaves behind when it is cut off; the kernel refuses to go on then.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(folder / "work" / "work" / "incompat")
+        writable = Writable(upper=folder / "upper", work=folder / "work", volatile=volatile)
+        try:
+            mount_overlay(target, self._lowers(container), writable)
+        except OSError as error:
+            raise KnarrError(f"mounting the root filesystem of {container}: {error}") from error
+
+    def _unmount(self, container: ContainerId) -> None:
+        """Lazily, since a process that has just ended may still be letting go."""
+        target = self.rootfs(container)
+        with suppress(OSError):
+            mount.unmount(os.fspath(target), lazy=True)
+        with suppress(OSError):
+            target.rmdir()
+            target.parent.rmdir()
 
     @contextmanager
     def mounted(self, container: ContainerId) -> Iterator[Path]:
         """The root filesystem for the length of a block, whether the container runs or not."""
-        raise Unsupported("mounted")
+        user = f"block/{os.urandom(8).hex()}"
+        path = self.mount(container, user=user)
+        try:
+            yield path
+        finally:
+            self.unmount(container, user=user)
 
     def size_bytes(self, container: ContainerId) -> int:
         """What the container itself wrote. Walks the upper directory: off the loop."""
-        raise Unsupported("size")
+        return tree_bytes(self.upper(container))
 
     def changes(self, container: ContainerId) -> tuple[Change, ...]:
         """What `docker diff` shows, by path. Walks the upper directory: off the loop."""
-        raise Unsupported("changes")
+        upper = os.open(self.upper(container), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with view(self._lowers(container), self._inits) as image:
+                return tuple(changes(upper, image))
+        finally:
+            os.close(upper)
 
     def remove(self, container: ContainerId) -> None:
-        """Unmount and delete what the container wrote, and let go of its layers."""
-        raise Unsupported("remove")
+        """Unmount and delete what the container wrote, and let go of its layers.
+
+        In the loop: writes rows. What takes long is left to ``empty_trash``.
+        """
+        with self._held(container) as users:
+            users.clear()
+            self._unmount(container)
+        self._seats.pop(container, None)
+        with self._db.transaction() as tx:
+            rows.release_layers(tx, HOLDER + container)
+        self._chains.pop(container, None)
+        folder = self._data / container
+        trash = self._data / f".trash-{container}"
+        trash.mkdir(exist_ok=True)
+        for name in ("upper", "work"):
+            with suppress(FileNotFoundError):
+                os.rename(folder / name, trash / name)
+        with suppress(OSError):  # others keep their files here too: who comes last takes it away
+            folder.rmdir()
+
+    def empty_trash(self) -> None:
+        """Delete what removed containers wrote. Takes long: off the loop."""
+        for entry in self._data.glob(".trash-*"):
+            shutil.rmtree(entry, ignore_errors=True)
+
+    def repair(self, running: Iterable[ContainerId]) -> list[str]:
+        """At start: unmount what no running container uses. Returns what was found, in sentences.
+
+        Containers that run keep their mounts, which outlive the daemon.
+        """
+        kept = set(running)
+        for container in kept:
+            self.adopt(container)
+        found: list[str] = []
+        for entry in self._run.iterdir():
+            container = ContainerId(entry.name)
+            if container in kept or not (entry / "rootfs").is_dir():
+                continue
+            if mount.mounts_beneath(os.fspath(entry / "rootfs")):
+                found.append(
+                    f"container {container}: unmounted its root filesystem, left by a crash"
+                )
+            self._unmount(container)
+        self.empty_trash()
+        return found
+
+    def _lowers(self, container: ContainerId) -> tuple[Path, ...]:
+        chain = self._chains.get(container)
+        if chain is None:
+            raise NotFound(f"container {container} has no layers")
+        lowers = self._layers.lowers(chain)
+        name = (chain_id(chain) or "none").removeprefix("sha256:")
+        return (init_layer(self._inits / name, lowers), *lowers)
+
+
+def tree_bytes(folder: Path) -> int:
+    """Bytes of the regular files beneath, each inode once. Takes long: off the loop."""
+    total, seen = 0, set()
+    pending = [os.fspath(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                there = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(there.st_mode):
+                    pending.append(entry.path)
+                elif there.st_nlink == 1 or (there.st_dev, there.st_ino) not in seen:
+                    seen.add((there.st_dev, there.st_ino))
+                    total += there.st_size
+    return total

@@ -1,0 +1,35 @@
+"""What a snapshotter promises: from a layer's tar to a directory that overlayfs stands on."""
+
+from pathlib import Path
+from typing import Protocol
+
+from knarr.snapshot.model import Contents
+from knarr.snapshot.tar import Limits
+
+
+class Snapshotter(Protocol):
+    """One way to make layers mountable.
+
+    The life of a layer: its tar is stored as ``<folder>/layer.tar`` and never changed. ``build``
+    makes beside it what this driver needs, which can be deleted and made again at any time.
+    ``lower`` gives a directory, and may mount something to have one; ``release`` takes that back.
+    The folder moves once between ``build`` and the first ``lower``. Everything is synchronous.
+    """
+
+    @property
+    def name(self) -> str:
+        """As ``info`` shows it."""
+
+    def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
+        """Prepare a layer. Raises InvalidArgument for a hostile or broken archive, Unavailable on
+        a full disk, Unsupported for a layer that this driver cannot do and another can.
+        """
+
+    def has(self, folder: Path) -> bool:
+        """Whether ``build`` of this driver has prepared the layer."""
+
+    def lower(self, folder: Path) -> Path:
+        """The layer's directory, read-only for everybody."""
+
+    def release(self, folder: Path) -> None:
+        """Before the layer is deleted or made anew by another driver."""

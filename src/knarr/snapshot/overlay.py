@@ -1,0 +1,128 @@
+"""overlayfs over a chain of lowers, by whichever way this kernel knows.
+
+``lowerdir+`` (Linux 6.7) takes one layer after the other, so a chain may have 500. Before it, all
+names together must fit one page of options: short names through /proc/self/fd make that 200.
+
+Off, whatever the kernel's defaults: ``index``; ``redirect_dir`` and ``metacopy``, which would leave
+upper directories that cannot be read by walking them. ``xino`` keeps inode numbers apart where the
+lowers are of several file systems.
+
+Source: Documentation/filesystems/overlayfs.rst.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from knarr.kernel import mount
+
+_TEXT_MAX: Final = 255  # bytes of one value in fsconfig
+_OFF: Final = ("index", "redirect_dir", "metacopy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writable:
+    """Where changes go: two directories of one file system, ``work`` empty and overlayfs' own."""
+
+    upper: Path
+    work: Path
+    volatile: bool = False  # nothing is synced, not even when the container asks for it
+
+
+def mount_overlay(target: Path, lowers: Sequence[Path], writable: Writable | None) -> None:
+    """Mount the chain on ``target``; ``lowers`` come topmost first.
+
+    Raises OSError with the kernel's own words. Without ``writable`` two lowers at least.
+    """
+    if not _knows_lowerdir_append():
+        _mount_in_one_page(target, lowers, writable)
+        return
+    fd = _detached(lowers, writable)
+    try:
+        mount.attach(fd, os.fspath(target))
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def view(lowers: Sequence[Path], scratch: Path) -> Iterator[int]:
+    """The merged lowers for the length of a block, read-only, as a directory's descriptor.
+
+    ``scratch`` is a folder in which an old kernel needs a mount point for it.
+    """
+    with ExitStack() as undo:
+        if not lowers:
+            lowers = (_empty(scratch),)
+        if len(lowers) == 1:
+            fd = os.open(lowers[0], os.O_RDONLY | os.O_DIRECTORY)
+        elif _knows_lowerdir_append():
+            fd = _detached(lowers, None)
+        else:
+            point = _empty(scratch)
+            undo.callback(point.rmdir)
+            _mount_in_one_page(point, lowers, None)
+            undo.callback(mount.unmount, os.fspath(point), lazy=True)
+            fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY)
+        undo.callback(os.close, fd)
+        yield fd
+
+
+def _empty(scratch: Path) -> Path:
+    folder = scratch / f"empty-{os.getpid()}-{os.urandom(4).hex()}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _detached(lowers: Sequence[Path], writable: Writable | None) -> int:
+    with mount.Filesystem("overlay") as overlay, ExitStack() as undo:
+        overlay.text("source", "knarr")
+        for lower in lowers:
+            overlay.text("lowerdir+", _short(lower, undo))
+        if writable is not None:
+            overlay.text("upperdir", _short(writable.upper, undo))
+            overlay.text("workdir", _short(writable.work, undo))
+            if writable.volatile:
+                overlay.flag("volatile")
+        for name in _OFF:
+            overlay.text(name, "off")
+        overlay.text("xino", "on")
+        return overlay.mount(0 if writable else mount.MOUNT_ATTR_RDONLY)
+
+
+def _short(path: Path, undo: ExitStack) -> str:
+    """The path itself, or a short one through a descriptor that stays open until then."""
+    text = os.fspath(path)
+    return text if len(os.fsencode(text)) <= _TEXT_MAX else _through_descriptor(path, undo)
+
+
+def _through_descriptor(path: Path, undo: ExitStack) -> str:
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
+    undo.callback(os.close, fd)
+    return f"/proc/self/fd/{fd}"
+
+
+def _mount_in_one_page(target: Path, lowers: Sequence[Path], writable: Writable | None) -> None:
+    with ExitStack() as undo:
+        options = [f"lowerdir={':'.join(_through_descriptor(each, undo) for each in lowers)}"]
+        if writable is not None:
+            options.append(f"upperdir={_through_descriptor(writable.upper, undo)}")
+            options.append(f"workdir={_through_descriptor(writable.work, undo)}")
+            options += ["volatile"] if writable.volatile else []
+        options += [f"{name}=off" for name in _OFF] + ["xino=on"]
+        flags = 0 if writable else mount.MS_RDONLY
+        mount.mount("knarr", os.fspath(target), "overlay", flags, ",".join(options))
+
+
+@cache
+def _knows_lowerdir_append() -> bool:
+    """Whether this kernel takes layers one by one; asked by trying."""
+    try:
+        with mount.Filesystem("overlay") as overlay:
+            overlay.text("lowerdir+", "/")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""The driver *unpacked*: a layer is a plain directory. It works on every kernel with overlayfs."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from knarr.snapshot.model import Contents
+from knarr.snapshot.tar import Limits
+from knarr.snapshot.unpack import unpack
+
+_TREE: Final = "fs"
+
+
+class Unpacked:
+    """``<folder>/fs``, whose files are the layer's files."""
+
+    name = "unpacked"
+
+    def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
+        tree = folder / _TREE
+        tree.mkdir(mode=0o755)
+        root = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fchmod(root, 0o755)
+            return unpack(tar, root, limits)
+        except BaseException:
+            shutil.rmtree(tree, ignore_errors=True)
+            raise
+        finally:
+            os.close(root)
+
+    def has(self, folder: Path) -> bool:
+        return (folder / _TREE).is_dir()
+
+    def lower(self, folder: Path) -> Path:
+        return folder / _TREE
+
+    def release(self, folder: Path) -> None:
+        """Nothing is mounted."""
