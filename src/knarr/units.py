@@ -44,6 +44,11 @@ def human_size(count: float) -> str:
     return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), "{:.3g}")
 
 
+def human_size_precise(count: float) -> str:
+    """Decimal units with four significant digits: ``14.16MB``, as progress bars count."""
+    return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), "{:.4g}")
+
+
 def human_size_binary(count: float) -> str:
     """Binary units with four significant digits: ``1.391MiB``."""
     return _scaled(count, 1024.0, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"), "{:.4g}")

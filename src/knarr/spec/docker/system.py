@@ -157,12 +157,6 @@ class EventMessage(Document):
     time_nano: int = msgspec.field(name="timeNano", default=0)
 
 
-class AuthConfig(Document):
-    username: str = msgspec.field(name="username", default="")
-    password: str = msgspec.field(name="password", default="")
-    serveraddress: str = msgspec.field(name="serveraddress", default="")
-
-
 class AuthResponse(Document):
     status: str = ""
     identity_token: str = ""
