@@ -1,0 +1,17 @@
+"""Folders that the keeper clears away."""
+
+import os
+
+
+def remove_folder(path: str) -> None:
+    """Remove ``path`` and all in it, links themselves and not what they point to; quiet if gone."""
+    for folder, folders, files in os.walk(path, topdown=False):
+        for name in files:
+            os.unlink(f"{folder}/{name}")
+        for name in folders:
+            below = f"{folder}/{name}"
+            os.unlink(below) if os.path.islink(below) else os.rmdir(below)
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,401 @@
+"""What the keeper can be asked, and whom it tells what happened."""
+
+import contextlib
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from knarr.keeper.attach import Client
+from knarr.keeper.files import remove_folder
+from knarr.keeper.journal import Alive, Exit, Journal, Key
+from knarr.keeper.loop import GONE, READ, WRITE, Loop
+from knarr.keeper.sandbox import Sandboxes
+from knarr.keeper.spawn import Hidden, Order
+from knarr.keeper.sweep import Sweeper
+from knarr.keeper.task import Failure, LogPlace, Start, Task
+from knarr.keeper.wire import PROTOCOL, Message, new_socket, receive, send
+from knarr.kernel.cgroups import Layout, Write
+
+_PEER: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
+_BACKLOG: Final = 4096  # messages for a daemon that does not read; exits are on disk anyway
+LONELY_SECONDS: Final = 60.0
+
+
+class Refused(Exception):
+    """The answer is no; ``kind`` is a word that the other side knows."""
+
+    def __init__(self, kind: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.kind, self.more = kind, more
+
+
+class Answer:
+    """How a verb answers, once; later than it returns if it has to wait for something."""
+
+    def __init__(self, connection: "Connection", number: int) -> None:
+        self._connection, self._number = connection, number
+
+    def ok(self, document: Message | None = None, descriptors: tuple[int, ...] = ()) -> None:
+        """``descriptors`` are closed here when they have been sent, or cannot be."""
+        self._connection.put({"re": self._number, "ok": document or {}}, descriptors)
+
+    def no(self, kind: str, message: str, **more: Any) -> None:
+        error = {"kind": kind, "message": message, **more}
+        self._connection.put({"re": self._number, "error": error})
+
+
+class _Packet(NamedTuple):
+    message: Message
+    descriptors: tuple[int, ...]
+
+
+class Connection:
+    """One daemon; what it does not read yet waits here."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        connection: socket.socket,
+        asked: Callable[["Connection", Message, list[int]], None],
+        lost: Callable[["Connection"], None],
+    ) -> None:
+        self._loop, self._socket = loop, connection
+        self._asked, self._lost = asked, lost
+        self._waiting: deque[_Packet] = deque()
+        self._open = True
+        connection.setblocking(False)
+        loop.watch(connection.fileno(), READ, self._on_ready)
+
+    def put(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        if not self._open:
+            _close(descriptors)
+            return
+        self._waiting.append(_Packet(message, descriptors))
+        self._flush()
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._loop.unwatch(self._socket.fileno())
+        self._socket.close()
+        for packet in self._waiting:
+            _close(packet.descriptors)
+        self._waiting.clear()
+        self._lost(self)
+
+    def _flush(self) -> None:
+        while self._open and self._waiting:
+            packet = self._waiting[0]
+            try:
+                send(self._socket, packet.message, packet.descriptors)
+            except BlockingIOError:
+                if len(self._waiting) > _BACKLOG:
+                    self.close()
+                else:
+                    self._loop.watch(self._socket.fileno(), READ | WRITE, self._on_ready)
+                return
+            except OSError:
+                self.close()
+                return
+            self._waiting.popleft()
+            _close(packet.descriptors)
+        if self._open:
+            self._loop.watch(self._socket.fileno(), READ, self._on_ready)
+
+    def _on_ready(self, events: int) -> None:
+        if events & WRITE:
+            self._flush()
+        if not self._open:
+            return
+        if events & READ:
+            self._read()
+        elif events & GONE:
+            self.close()
+
+    def _read(self) -> None:
+        try:
+            received = receive(self._socket)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError):
+            received = None
+        if received is None:
+            self.close()
+        else:
+            self._asked(self, *received)
+
+
+class Server:
+    """Tasks by key, sandboxes, and at most one daemon: the newest that said hello."""
+
+    def __init__(self, loop: Loop, run_root: str, journal: Journal, layout: Layout) -> None:
+        self._loop, self._run_root, self._journal, self._layout = loop, run_root, journal, layout
+        self._sweeper = Sweeper(loop)
+        self._sandboxes = Sandboxes(f"{run_root}/netns")
+        self._tasks: dict[Key, Task] = {}
+        self._daemon: Connection | None = None
+        self._verbs: dict[str, Callable[[Message, Answer], None]] = {
+            "start": self._start, "attach": self._attach, "resize": self._resize,
+            "signal": self._signal, "know": self._know, "release": self._release,
+            "make_sandbox": self._make_sandbox, "open_sandbox": self._open_sandbox,
+            "remove_sandbox": self._remove_sandbox, "open_socket": self._open_socket,
+            "end": self._end,
+        }  # fmt: skip
+        self._listening = _listen("keeper.sock")
+        self._consoles = _listen("console.sock")
+        loop.watch(self._listening.fileno(), READ, self._on_daemon)
+        loop.watch(self._consoles.fileno(), READ, lambda _: self._take_terminals())
+        for alive in tuple(journal.alive()):
+            self._adopt(alive)
+        self._leave_if_lonely()
+
+    # Connections.
+
+    def _on_daemon(self, _events: int) -> None:
+        connection, _ = self._listening.accept()
+        _, user, _ = _peer(connection)
+        if user not in (0, os.geteuid()):
+            connection.close()
+            return
+        Connection(self._loop, connection, self._asked, self._lost)
+
+    def _lost(self, connection: Connection) -> None:
+        if self._daemon is connection:
+            self._daemon = None
+            self._leave_if_lonely()
+
+    def _leave_if_lonely(self) -> None:
+        """With no daemon and nothing to look after there is no reason to stay."""
+
+        def leave() -> None:
+            if self._daemon is None and not self._tasks and self._sandboxes.none:
+                self._loop.stop()
+
+        self._loop.call_later(LONELY_SECONDS, leave)
+
+    def _asked(self, connection: Connection, message: Message, descriptors: list[int]) -> None:
+        _close(tuple(descriptors))
+        answer = Answer(connection, message["id"])
+        arguments = message.get("args", {})
+        try:
+            if message["verb"] == "hello":
+                self._hello(connection, answer)
+            else:
+                self._verbs[message["verb"]](arguments, answer)
+        except Refused as refusal:
+            answer.no(refusal.kind, str(refusal), **refusal.more)
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            answer.no("failed", f"{message.get('verb')}: {error}")
+
+    def _hello(self, connection: Connection, answer: Answer) -> None:
+        if self._daemon is not None and self._daemon is not connection:
+            self._daemon.close()
+        self._daemon = connection
+        for task in self._tasks.values():
+            if task.alive is not None:
+                connection.put({"tell": "alive", "args": _alive(task.alive)})
+        for exit_ in self._journal.untold():
+            connection.put({"tell": "exit", "args": _exit(exit_)})
+        answer.ok({"protocol": PROTOCOL, "pid": os.getpid()})
+
+    def _end(self, _arguments: Message, answer: Answer) -> None:
+        if self._tasks:
+            raise Refused("busy", f"{len(self._tasks)} processes are running")
+        answer.ok()
+        self._loop.stop()
+
+    # Processes.
+
+    def _start(self, arguments: Message, answer: Answer) -> None:
+        key = _key(arguments)
+        if key.exec and self._running(Key(key.container)) is None:
+            raise Refused("not_running", f"container {key.container} is not running")
+        task = self._task(key)
+        if not task.idle:
+            raise Refused("running", f"container {key.container} is already running")
+
+        def started(result: Alive | Failure) -> None:
+            if isinstance(result, Alive):
+                answer.ok(_alive(result))
+            else:
+                self._tasks.pop(key, None)
+                answer.no("start", "the runtime failed", log=result.log, status=result.status)
+
+        task.start(self._parse_start(arguments), started)
+
+    def _parse_start(self, arguments: Message) -> Start:
+        hidden, size, log = arguments["hidden"], arguments["size"], arguments["log"]
+        return Start(
+            order=Order(
+                argv=arguments["argv"],
+                environment=arguments["environment"],
+                directory=arguments["directory"],
+                error_log=arguments["error_log"],
+                hidden=Hidden(*hidden) if hidden else None,
+            ),
+            pid_file=arguments["pid_file"],
+            terminal=arguments["terminal"],
+            size=(size[0], size[1]) if size else None,
+            open_stdin=arguments["open_stdin"],
+            stdin_once=arguments["stdin_once"],
+            log=LogPlace(*log) if log else None,
+            cgroup=self._layout.cgroup(arguments["cgroup"]) if arguments["cgroup"] else None,
+            writes=[Write(*write) for write in arguments["writes"]],
+            enters=arguments["enters"],
+            leftovers=tuple(arguments["leftovers"]),
+        )
+
+    def _attach(self, arguments: Message, answer: Answer) -> None:
+        task = self._task(_key(arguments))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        task.stdio.attach(
+            Client(
+                self._loop,
+                task.stdio,
+                ours,
+                streams=frozenset(arguments["streams"]),
+                stdin=arguments["stdin"],
+                framed=arguments["framed"],
+                holds=arguments["holds"],
+            )
+        )
+        answer.ok(descriptors=(theirs.detach(),))
+
+    def _resize(self, arguments: Message, answer: Answer) -> None:
+        self._known(arguments).resize(arguments["rows"], arguments["columns"])
+        answer.ok()
+
+    def _signal(self, arguments: Message, answer: Answer) -> None:
+        self._known(arguments).signal(arguments["number"])
+        answer.ok()
+
+    def _know(self, arguments: Message, answer: Answer) -> None:
+        self._journal.told(arguments["number"])
+        answer.ok()
+
+    def _release(self, arguments: Message, answer: Answer) -> None:
+        key = Key(arguments["container"])
+        if self._running(key) is not None:
+            raise Refused("running", f"container {key.container} is running")
+        for each in [each for each in self._tasks if each.container == key.container]:
+            self._tasks.pop(each).stdio.close()
+        remove_folder(self._journal.folder(key.container))
+        answer.ok()
+
+    def _task(self, key: Key) -> Task:
+        if (task := self._tasks.get(key)) is None:
+            task = self._tasks[key] = Task(
+                self._loop, self._journal, self._sweeper, key, self._over
+            )
+        return task
+
+    def _running(self, key: Key) -> Task | None:
+        task = self._tasks.get(key)
+        return task if task is not None and not task.idle else None
+
+    def _known(self, arguments: Message) -> Task:
+        key = _key(arguments)
+        if (task := self._running(key)) is None:
+            raise Refused("not_running", f"container {key.container} is not running")
+        return task
+
+    def _over(self, task: Task, exit_: Exit) -> None:
+        self._tasks.pop(task.key, None)
+        if self._daemon is not None:
+            self._daemon.put({"tell": "exit", "args": _exit(exit_)})
+        else:
+            self._leave_if_lonely()
+
+    def _adopt(self, alive: Alive) -> None:
+        group = self._layout.cgroup(alive.cgroup) if alive.cgroup else None
+        self._task(alive.key).adopt(alive, group)
+
+    def _take_terminals(self) -> None:
+        while True:
+            try:
+                connection, _ = self._consoles.accept()
+            except BlockingIOError:
+                return
+            with connection:
+                pid, _, _ = _peer(connection)
+                _, masters, _, _ = socket.recv_fds(connection, 4096, 1, socket.MSG_CMSG_CLOEXEC)
+                for task in self._tasks.values():
+                    if masters and task.runtime_pid == pid:
+                        task.take_terminal(masters.pop())
+                _close(tuple(masters))
+
+    # Network namespaces.
+
+    def _make_sandbox(self, arguments: Message, answer: Answer) -> None:
+        path, netlink = self._sandboxes.make(arguments["sandbox"])
+        answer.ok({"path": path}, (netlink.detach(),))
+
+    def _open_sandbox(self, arguments: Message, answer: Answer) -> None:
+        path, netlink = self._sandboxes.open(arguments["sandbox"])
+        answer.ok({"path": path}, (netlink.detach(),))
+
+    def _remove_sandbox(self, arguments: Message, answer: Answer) -> None:
+        self._sandboxes.remove(arguments["sandbox"])
+        answer.ok()
+
+    def _open_socket(self, arguments: Message, answer: Answer) -> None:
+        bound = self._sandboxes.bind(
+            arguments["sandbox"],
+            arguments["family"],
+            arguments["type"],
+            (arguments["address"], arguments["port"]),
+        )
+        answer.ok({}, (bound.detach(),))
+
+
+def _listen(path: str) -> socket.socket:
+    """A socket at ``path``, relative to the run folder: absolute ones may be too long."""
+    kind = new_socket() if path == "keeper.sock" else socket.socket(socket.AF_UNIX)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    kind.bind(path)
+    os.chmod(path, 0o600)
+    kind.listen(64)
+    kind.setblocking(False)
+    return kind
+
+
+def _peer(connection: socket.socket) -> tuple[int, int, int]:
+    """PID, user and group of the other side when it connected."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    pid, user, group = _PEER.unpack(raw)
+    return pid, user, group
+
+
+def _key(arguments: Message) -> Key:
+    return Key(arguments["container"], arguments.get("exec", ""))
+
+
+def _alive(alive: Alive) -> Message:
+    return {
+        "container": alive.key.container,
+        "exec": alive.key.exec,
+        "pid": alive.pid,
+        "started_ns": alive.started_ns,
+        "cgroup": alive.cgroup,
+    }
+
+
+def _exit(exit_: Exit) -> Message:
+    return {
+        "number": exit_.number,
+        "container": exit_.key.container,
+        "exec": exit_.key.exec,
+        "code": exit_.code,
+        "oom_killed": exit_.oom_killed,
+        "finished_ns": exit_.finished_ns,
+    }
+
+
+def _close(descriptors: tuple[int, ...]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,0 +1,64 @@
+"""Starting a program in a control group, with the stdio it shall have."""
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from typing import Final, NamedTuple, NoReturn
+
+from knarr.kernel.namespaces import hide_mount
+
+_FAILED: Final = 125
+# Without these, what runs in the container would ignore them as Python does.
+_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class Hidden(NamedTuple):
+    """A mount that the program shall not see, and the mount point that it is mounted in."""
+
+    path: str
+    parent: str
+
+
+class Order(NamedTuple):
+    """What to run. ``error_log`` is the file that the program itself writes its failure into."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    directory: str
+    error_log: str
+    hidden: Hidden | None
+
+
+def spawn(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -> int:
+    """Fork, enter the groups behind ``entrances``, become the program; its PID.
+
+    A fork, not a spawn: only a process that writes "0" for itself moves without an RCU grace
+    period (kernel/cgroups.py), and the keeper must not go into a group that may be frozen or full.
+    What fails between fork and exec is written where the program would write it.
+    """
+    pid = os.fork()
+    if pid == 0:
+        _become(order, stdio, entrances)
+    return pid
+
+
+def _become(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -> NoReturn:
+    try:
+        os.setsid()
+        for number in _IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
+        for entrance in entrances:
+            os.write(entrance, b"0")
+        if order.hidden is not None:
+            hide_mount(order.hidden.path, order.hidden.parent)
+        os.chdir(order.directory)
+        for target, descriptor in enumerate(stdio):
+            os.dup2(descriptor, target)
+        os.execve(order.argv[0], order.argv, order.environment)
+    except OSError as error:
+        line = json.dumps({"level": "error", "msg": f"{order.argv[0]}: {error}"})
+        with open(order.error_log, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    finally:
+        os._exit(_FAILED)
