@@ -1,10 +1,12 @@
 """Sizes and durations between what people write and what machines count."""
 
 import re
+from datetime import UTC, datetime
 from typing import Final
 
 from knarr.errors import InvalidArgument
 
+_NEVER: Final = "0001-01-01T00:00:00Z"
 _BINARY: Final = {unit: 1024**power for power, unit in enumerate("bkmgtp")}
 _SIZE: Final = re.compile(r"(-?\d+(?:\.\d+)?) ?([bkmgtp])?(?:(?<=[kmgtp])i?b)?", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
@@ -37,6 +39,16 @@ def duration_ns(text: str) -> int:
     if not body or position != len(body):
         raise InvalidArgument(f"invalid duration: '{text}' (write it like 1h30m, 10s or 500ms)")
     return sign * round(total)
+
+
+def timestamp(time_ns: int) -> str:
+    """RFC 3339 with nanoseconds, in UTC; Docker's zero time for 0."""
+    if not time_ns:
+        return _NEVER
+    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
+    head = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{nanoseconds:09}".rstrip("0").rstrip(".")
+    return f"{head}{fraction}Z"
 
 
 def human_size(count: float) -> str:

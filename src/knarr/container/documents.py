@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Final
 
 from knarr.container.model import Container, Status
 from knarr.container.mounts import mount_points
@@ -21,8 +19,8 @@ from knarr.spec.docker.container import (
 )
 from knarr.spec.docker.storage import DriverData
 from knarr.units import human_duration
+from knarr.units import timestamp as timestamp
 
-_NEVER: Final = "0001-01-01T00:00:00Z"
 Ports = Mapping[str, Sequence[PortBinding] | None]  # "80/tcp" to where it is published
 
 
@@ -43,16 +41,6 @@ class Surroundings:
     driver: str = ""
     driver_data: Mapping[str, str] = field(default_factory=dict)
     sizes: tuple[int, int] | None = None
-
-
-def timestamp(time_ns: int) -> str:
-    """RFC 3339 with nanoseconds, in UTC; Docker's zero time for 0."""
-    if not time_ns:
-        return _NEVER
-    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    head = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f".{nanoseconds:09}".rstrip("0").rstrip(".")
-    return f"{head}{fraction}Z"
 
 
 def argv(container: Container) -> tuple[str, ...]:

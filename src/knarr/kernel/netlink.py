@@ -13,8 +13,14 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from ipaddress import IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from typing import Final
 
 Address = IPv4Address | IPv6Address
@@ -388,8 +394,10 @@ def set_up(index: int, *, mtu: int = 0) -> Request:
     return Request(_RTM_NEWLINK, body, f"set link {index} up")
 
 
-def set_down(index: int) -> Request:
-    return Request(_RTM_NEWLINK, _LINK.pack(0, 0, index, 0, _IFF_UP), f"set link {index} down")
+def silence(name: str) -> Request:
+    """Set the link down: nothing passes any more. Content when there is no such link."""
+    body = _LINK.pack(0, 0, 0, 0, _IFF_UP) + text(_IFLA_IFNAME, name)
+    return Request(_RTM_NEWLINK, body, f"set link {name} down", accept=(errno.ENODEV,))
 
 
 def rename(index: int, name: str) -> Request:
@@ -529,7 +537,7 @@ _RT_SCOPE_UNIVERSE: Final = 0
 _RT_SCOPE_LINK: Final = 253
 _RTN_UNICAST: Final = 1
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
-_DEFAULT: Final = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
+_DEFAULT: Final[dict[int, Range]] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -613,6 +621,4 @@ def set_neighbour(index: int, address: Address, mac: str) -> Request:
     """What the ARP or ND table says about ``address``: known now, checked again when it ages."""
     body = _NEIGHBOUR.pack(_family(address.version), index, _NUD_REACHABLE, 0, 0)
     body += attribute(_NDA_DST, address.packed) + attribute(_NDA_LLADDR, mac_bytes(mac))
-    return Request(
-        _RTM_NEWNEIGH, body, f"set neighbour {address}", NLM_F_CREATE | NLM_F_REPLACE
-    )
+    return Request(_RTM_NEWNEIGH, body, f"set neighbour {address}", NLM_F_CREATE | NLM_F_REPLACE)

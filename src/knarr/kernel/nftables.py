@@ -10,7 +10,7 @@ Source: linux/netfilter/{nfnetlink,nf_tables}.h; what `nft --debug=netlink` prin
 import errno
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from knarr.kernel.netlink import (

@@ -20,7 +20,7 @@ class Pool:
 
     def __init__(self, subnet: Subnet) -> None:
         self._subnet = subnet
-        self._make: type[IPv4Address] | type[IPv6Address] = (
+        self._make: type[IPv4Address | IPv6Address] = (
             IPv4Address if subnet.range.version == 4 else IPv6Address
         )
         self._first, self._last = _hosts(subnet)

@@ -93,7 +93,7 @@ class EndpointRequest:
     """A wish to be on ``network`` (name, ID or its beginning), with what the client said of it."""
 
     network: str
-    settings: EndpointSettings = EndpointSettings()
+    settings: EndpointSettings = field(default_factory=EndpointSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

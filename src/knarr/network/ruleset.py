@@ -46,9 +46,7 @@ LOCAL4: Final = Set(name="local4", key=(IPV4_ADDRESS, INTERFACE), interval=True)
 LOCAL6: Final = Set(name="local6", key=(IPV6_ADDRESS, INTERFACE), interval=True)
 MASQUERADED4: Final = Set(name="masqueraded4", key=(IPV4_ADDRESS,), interval=True)
 MASQUERADED6: Final = Set(name="masqueraded6", key=(IPV6_ADDRESS,), interval=True)
-SOURCES4: Final = Set(
-    name="sources4", key=(IPV4_ADDRESS,), data=(IPV4_ADDRESS,), interval=True
-)
+SOURCES4: Final = Set(name="sources4", key=(IPV4_ADDRESS,), data=(IPV4_ADDRESS,), interval=True)
 PORTS4: Final = Set(name="ports4", key=(PROTOCOL, SERVICE), data=(IPV4_ADDRESS, SERVICE))
 PORTS6: Final = Set(name="ports6", key=(PROTOCOL, SERVICE), data=(IPV6_ADDRESS, SERVICE))
 PORTS4_AT: Final = Set(
@@ -82,10 +80,13 @@ _NOT_INTO_US: Final = (meta("oifname"), lookup(BRIDGES, negated=True))
 _LOOPBACK_DESTINATION: Final = (*family_is(IPV4), payload("ip daddr", size=1))
 _LOOPBACK_SOURCE: Final = (*family_is(IPV4), payload("ip saddr", size=1))
 _IS_127: Final = nft.equals(bytes((127,)))
+_LET_THROUGH: Final = verdict("goto", "let_through")
 _PROTOCOL_AND_PORT: Final = (meta("l4proto", 0), payload("th dport", 1))
 
 
-def _published(family: int, address: str, maps: tuple[Set, Set, Set]) -> Iterable[tuple[bytes, ...]]:
+def _published(
+    family: int, address: str, maps: tuple[Set, Set, Set]
+) -> Iterable[tuple[bytes, ...]]:
     """The look-ups of one family: the port alone, the port at an address, a range of ports."""
     anywhere, at_address, ranges = maps
     quarters = 1 if family == IPV4 else 4
@@ -113,11 +114,11 @@ CHAINS: Final = (
     Chain(
         name="into_network",
         rules=(
-            (meta("iifname", 0), meta("oifname", 4), lookup(WITHIN), verdict("goto", "let_through")),
+            (meta("iifname", 0), meta("oifname", 4), lookup(WITHIN), _LET_THROUGH),
             (meta("iifname"), lookup(INTERNAL), verdict("drop")),
             (meta("oifname"), lookup(INTERNAL), verdict("drop")),
-            (*nft.was_redirected(), verdict("goto", "let_through")),
-            (meta("oifname"), lookup(ROUTED), verdict("goto", "let_through")),
+            (*nft.was_redirected(), _LET_THROUGH),
+            (meta("oifname"), lookup(ROUTED), _LET_THROUGH),
             (verdict("drop"),),
         ),
     ),
@@ -126,14 +127,14 @@ CHAINS: Final = (
         rules=(
             (meta("iifname"), lookup(INTERNAL), verdict("drop")),
             (meta("oifname"), lookup(FOREIGN), verdict("return")),
-            (verdict("goto", "let_through"),),
+            (_LET_THROUGH,),
         ),
     ),
     Chain(
         name="answers",
         rules=(
-            (*_FROM_US, verdict("goto", "let_through")),
-            (*_INTO_US, verdict("goto", "let_through")),
+            (*_FROM_US, _LET_THROUGH),
+            (*_INTO_US, _LET_THROUGH),
         ),
     ),
     Chain(

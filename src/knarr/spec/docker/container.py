@@ -209,7 +209,7 @@ class HostConfig(Resources):
 class EndpointIPAMConfig(Document):
     ipv4_address: str = msgspec.field(name="IPv4Address", default="")
     ipv6_address: str = msgspec.field(name="IPv6Address", default="")
-    link_local_i_ps: tuple[str, ...] = ()
+    link_local_ips: tuple[str, ...] = msgspec.field(name="LinkLocalIPs", default=())
 
 
 class EndpointSettings(Document):

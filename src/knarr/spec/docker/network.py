@@ -9,7 +9,9 @@ from knarr.spec.docker.container import EndpointSettings
 from knarr.spec.document import Document
 
 
-class IPAMConfig(Document):
+class IPAMConfig(Document, omit_defaults=True):
+    """One subnet; what was not set is not shown."""
+
     subnet: str = ""
     ip_range: str = msgspec.field(name="IPRange", default="")
     gateway: str = ""
@@ -18,20 +20,17 @@ class IPAMConfig(Document):
 
 class IPAM(Document):
     driver: str = ""
+    options: dict[str, str] | None = None
     config: tuple[IPAMConfig, ...] = ()
-    options: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class ConfigReference(Document):
     network: str = ""
 
 
-class PeerInfo(Document):
-    name: str = ""
-    ip: str = msgspec.field(name="IP", default="")
-
-
 class Network(Document):
+    """A network as lists show it."""
+
     name: str = ""
     id: str = ""
     created: str = ""
@@ -47,10 +46,11 @@ class Network(Document):
     config_only: bool = False
     options: dict[str, str] = msgspec.field(default_factory=dict)
     labels: dict[str, str] = msgspec.field(default_factory=dict)
-    peers: tuple[PeerInfo, ...] = ()
 
 
 class EndpointResource(Document):
+    """A container on a network, as the network tells of it."""
+
     name: str = ""
     endpoint_id: str = msgspec.field(name="EndpointID", default="")
     mac_address: str = ""
@@ -58,7 +58,15 @@ class EndpointResource(Document):
     ipv6_address: str = msgspec.field(name="IPv6Address", default="")
 
 
+class NetworkInspect(Network):
+    """``containers`` by their IDs: those that run."""
+
+    containers: dict[str, EndpointResource] = msgspec.field(default_factory=dict)
+
+
 class NetworkCreate(Document):
+    """``enable_ipv4`` and ``enable_ipv6``: None leaves it to the driver."""
+
     name: str = ""
     driver: str = ""
     scope: str = ""
@@ -68,8 +76,8 @@ class NetworkCreate(Document):
     config_only: bool = False
     config_from: ConfigReference | None = None
     ipam: IPAM | None = msgspec.field(name="IPAM", default=None)
-    enable_ipv4: bool = msgspec.field(name="EnableIPv4", default=False)
-    enable_ipv6: bool = msgspec.field(name="EnableIPv6", default=False)
+    enable_ipv4: bool | None = msgspec.field(name="EnableIPv4", default=None)
+    enable_ipv6: bool | None = msgspec.field(name="EnableIPv6", default=None)
     options: dict[str, str] = msgspec.field(default_factory=dict)
     labels: dict[str, str] = msgspec.field(default_factory=dict)
 

@@ -1,0 +1,92 @@
+"""Networks between the model and the documents of the Engine API. Pure."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+
+from knarr.ids import NetworkId
+from knarr.network.model import Endpoint, Network, Subnet
+from knarr.spec.docker.network import (
+    IPAM,
+    ConfigReference,
+    IPAMConfig,
+    NetworkInspect,
+)
+from knarr.spec.docker.network import Network as NetworkDocument
+from knarr.units import timestamp
+
+
+def document_of(network: Network) -> NetworkDocument:
+    """As rows keep it and lists show it."""
+    return NetworkDocument(
+        name=network.name,
+        id=network.id,
+        created=timestamp(network.created_ns),
+        scope=network.scope,
+        driver=network.driver,
+        enable_ipv4=network.enable_ipv4,
+        enable_ipv6=network.enable_ipv6,
+        ipam=IPAM(
+            driver=network.ipam_driver,
+            options=dict(network.ipam_options) or None,
+            config=tuple(_config(subnet) for subnet in network.subnets),
+        ),
+        internal=network.internal,
+        attachable=network.attachable,
+        ingress=network.ingress,
+        config_from=ConfigReference(network=network.config_from),
+        config_only=network.config_only,
+        options=dict(network.options),
+        labels=dict(network.labels),
+    )
+
+
+def _config(subnet: Subnet) -> IPAMConfig:
+    return IPAMConfig(
+        subnet=str(subnet.range),
+        ip_range="" if subnet.pool == subnet.range else str(subnet.pool),
+        gateway=str(subnet.gateway) if subnet.gateway is not None else "",
+        auxiliary_addresses={name: str(each) for name, each in subnet.reserved.items()},
+    )
+
+
+def network_of(document: NetworkDocument, *, created_ns: int) -> Network:
+    """The inverse of ``document_of``."""
+    ipam = document.ipam or IPAM()
+    return Network(
+        id=NetworkId(document.id),
+        name=document.name,
+        driver=document.driver,
+        created_ns=created_ns,
+        subnets=tuple(_subnet(config) for config in ipam.config),
+        enable_ipv4=document.enable_ipv4,
+        enable_ipv6=document.enable_ipv6,
+        internal=document.internal,
+        attachable=document.attachable,
+        ingress=document.ingress,
+        config_only=document.config_only,
+        config_from=document.config_from.network if document.config_from else "",
+        scope=document.scope,
+        ipam_driver=ipam.driver,
+        ipam_options=dict(ipam.options or {}),
+        options=dict(document.options),
+        labels=dict(document.labels),
+    )
+
+
+def _subnet(config: IPAMConfig) -> Subnet:
+    whole = ip_network(config.subnet)
+    return Subnet(
+        range=whole,
+        pool=ip_network(config.ip_range) if config.ip_range else whole,
+        gateway=ip_address(config.gateway) if config.gateway else None,
+        reserved={name: ip_address(text) for name, text in config.auxiliary_addresses.items()},
+    )
+
+
+def inspect(network: Network, endpoints: Iterable[Endpoint]) -> NetworkInspect:
+    """With the containers that are on it now."""
+    shown = document_of(network)
+    fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
+    return NetworkInspect(
+        **fields, containers={each.container: each.resource for each in endpoints}
+    )

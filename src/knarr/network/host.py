@@ -1,0 +1,252 @@
+"""The host's side of networks, carried out: bridges, pairs, the ruleset. Synchronous.
+
+All of it runs in one worker thread, one thing after the other: the kernel has one lock for all
+links anyway, and the daemon's loop never waits for it. Taking a link away for good takes the kernel
+some 20 ms, which nobody needs to wait for: that has a thread of its own.
+"""
+
+import errno
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from ipaddress import ip_network
+from socket import socket
+from typing import Final, Protocol
+
+from knarr.kernel import netlink, nftables, sysctl
+from knarr.kernel.netlink import Link, Netlink
+from knarr.kernel.nftables import NfTables
+from knarr.network import plan, ruleset
+from knarr.network.firewall import Iptables, in_use
+from knarr.network.model import AddressRange
+from knarr.network.plan import BridgePlan, EndpointPlan, Entry, Names
+
+_log = logging.getLogger("knarr.network")
+_FAMILY_NAMES: Final = {nftables.IPV4: "ip", nftables.IPV6: "ip6"}
+
+
+class Sandbox(Protocol):
+    """A container's network namespace: where it is mounted, and a netlink socket made inside."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def netlink(self) -> socket: ...
+
+
+class HostNetwork:
+    """The one place that changes links and rules in the daemon's own network namespace."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._route = Netlink.open()
+        self._reaper = Netlink.open()
+        self._nft = NfTables.open()
+        self._iptables = Iptables(names.table)
+        self._bridges: dict[str, int] = {}  # link index by name, of bridges that are up
+        self._has_table = False
+
+    def close(self) -> None:
+        self._route.close()
+        self._reaper.close()
+        self._nft.close()
+
+    # What the host looks like
+
+    def links(self) -> list[Link]:
+        return [netlink.link_of(body) for body in self._route.dump(netlink.get_links())]
+
+    def link(self, name: str) -> Link | None:
+        """None when there is no such link."""
+        try:
+            return netlink.link_of(self._route.get(netlink.get_link(name)))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+
+    def ranges(self, *, besides: Iterable[str] = ()) -> list[AddressRange]:
+        """What the host has addresses in or routes to, but for the links named ``besides``."""
+        ours = {link.index for link in self.links() if link.name in set(besides)}
+        found: list[AddressRange] = []
+        for version in (4, 6):
+            for body in self._route.dump(netlink.get_routes(version)):
+                route = netlink.route_of(body)
+                if route and route.link not in ours and route.range.prefixlen:
+                    found.append(route.range)
+        for body in self._route.dump(netlink.get_addresses()):
+            index, address = netlink.address_of(body)
+            if index not in ours:
+                found.append(ip_network(address.network))
+        return found
+
+    def uplink_mtu(self) -> int:
+        """Bytes that the link of the default route carries; 0 when there is no such route."""
+        for body in self._route.dump(netlink.get_routes(4)):
+            route = netlink.route_of(body)
+            if route and not route.range.prefixlen and route.link:
+                return next((x.mtu for x in self.links() if x.index == route.link), 0)
+        return 0
+
+    # The ruleset
+
+    def raise_table(self) -> None:
+        """Our table, empty, and what the host must allow for it to work. Content when it is up."""
+        if self._has_table:
+            return
+        sysctl.ensure("net/ipv4/ip_forward", "1")
+        self._nft.commit(ruleset.install(self._names.table))
+        self._has_table = True
+        self._iptables.let_through(in_use(self._filter_chains()))
+
+    def lower_table(self) -> None:
+        """Content when it is not up."""
+        self._has_table = False
+        self._iptables.withdraw(in_use(self._filter_chains()))
+        if (nftables.INET, self._names.table) in self._nft.tables():
+            self._nft.commit([nftables.remove_table(self._names.table)])
+
+    def _filter_chains(self) -> set[tuple[str, str]]:
+        return {
+            (_FAMILY_NAMES[chain.family], chain.name)
+            for chain in self._nft.chains()
+            if chain.family in _FAMILY_NAMES and chain.table == "filter"
+        }
+
+    def change(self, add: Sequence[Entry] = (), remove: Sequence[Entry] = ()) -> None:
+        """Elements of the ruleset, all at once."""
+        table = self._names.table
+        requests = [*plan.removed(table, remove), *plan.added(table, add)]
+        if requests:
+            self._nft.commit(requests)
+
+    # Bridges
+
+    @property
+    def bridges(self) -> frozenset[str]:
+        """Names of those that are up."""
+        return frozenset(self._bridges)
+
+    def raise_bridge(self, wanted: BridgePlan) -> None:
+        """The bridge with its addresses and entries. Content when it is up."""
+        if wanted.name in self._bridges:
+            return
+        self.raise_table()
+        found = self.link(wanted.name)
+        made = found is None
+        if found is None:
+            add = netlink.add_bridge(wanted.name, mac=wanted.mac, mtu=wanted.mtu)
+            self._route.act([add])
+            found = netlink.link_of(self._route.get(netlink.get_link(wanted.name)))
+        elif found.kind != "bridge":
+            raise FileExistsError(errno.EEXIST, f"{wanted.name} is there and is no bridge")
+        try:
+            addresses = [netlink.add_address(found.index, each) for each in wanted.addresses]
+            self._route.act([netlink.set_up(found.index), *addresses])
+            self._set_kernel(wanted)
+            self.change(add=wanted.entries)
+        except BaseException:
+            if made:
+                self._route.act([netlink.remove_link(wanted.name)])
+            raise
+        self._bridges[wanted.name] = found.index
+
+    def _set_kernel(self, wanted: BridgePlan) -> None:
+        """Packets from 127.0.0.1 may be sent into a bridge: the host's own to published ports."""
+        sysctl.ensure(f"net/ipv4/conf/{wanted.name}/route_localnet", "1")
+        if any(address.version == 6 for address in wanted.addresses):
+            sysctl.ensure(f"net/ipv6/conf/{wanted.name}/disable_ipv6", "0")
+            sysctl.ensure(f"net/ipv6/conf/{wanted.name}/accept_ra", "0")
+            sysctl.ensure("net/ipv6/conf/all/forwarding", "1")
+
+    def lower_bridge(self, wanted: BridgePlan) -> None:
+        """Content when it is not up."""
+        if self._bridges.pop(wanted.name, None) is not None:
+            self._without_missing(wanted.entries)
+        self._reaper.act([netlink.remove_link(wanted.name)])
+
+    def _without_missing(self, entries: Sequence[Entry]) -> None:
+        """Remove elements; some may be gone already (``nft flush ruleset``)."""
+        try:
+            self.change(remove=entries)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    self.change(remove=[entry])
+
+    # Endpoints
+
+    def plug(
+        self,
+        sandbox: Sandbox,
+        bridges: Sequence[BridgePlan],
+        endpoints: Sequence[EndpointPlan],
+        entries: Sequence[Entry],
+    ) -> None:
+        """Loopback, bridges where they are not up, all pairs, published ports; all or nothing."""
+        inside = Netlink(sandbox.netlink)
+        for bridge in bridges:
+            self.raise_bridge(bridge)
+        if not endpoints:
+            inside.act(plan.loopback())
+            return
+        namespace = os.open(sandbox.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._route.act(
+                [
+                    request
+                    for each in endpoints
+                    for request in each.outside(self._bridges[each.bridge], namespace)
+                ]
+            )
+            indices = (self._index(inside, each.interface) for each in endpoints)
+            requests = plan.loopback()
+            for each, index in zip(endpoints, indices, strict=True):
+                requests += each.inside(index)
+            inside.act(requests)
+            self.change(add=entries)
+        except BaseException:
+            self._route.act([netlink.remove_link(each.link) for each in endpoints])
+            raise
+        finally:
+            os.close(namespace)
+
+    def _index(self, inside: Netlink, interface: str) -> int:
+        return netlink.link_of(inside.get(netlink.get_link(interface))).index
+
+    def unplug(self, links: Sequence[str], entries: Sequence[Entry]) -> None:
+        """Silence the links at once and drop the published ports; ``reap`` takes the links away."""
+        self._without_missing(entries)
+        self._route.act([netlink.silence(name) for name in links])
+
+    def reap(self, links: Sequence[str]) -> None:
+        """Take links away for good: slow, and from a thread of its own."""
+        self._reaper.act([netlink.remove_link(name) for name in links])
+
+    # After a crash
+
+    def adopt(self, bridges: Sequence[BridgePlan], entries: Sequence[Entry]) -> None:
+        """The ruleset anew with ``bridges`` and published ports, for containers that run on."""
+        self._has_table = False
+        self._bridges.clear()
+        for bridge in bridges:
+            self.raise_bridge(bridge)
+        self.change(add=entries)
+
+    def sweep(self, keep: Iterable[str]) -> list[str]:
+        """Remove every link of ours but those to ``keep``. Returns what was removed."""
+        kept = set(keep)
+        stale = [
+            link.name
+            for link in self.links()
+            if link.name not in kept
+            and (self._names.is_ours(link.name) or link.name == self._names.default_bridge)
+        ]
+        for name in stale:
+            _log.warning("removing the link %s, which no container uses", name)
+        self._reaper.act([netlink.remove_link(name) for name in stale])
+        return stale

@@ -1,0 +1,179 @@
+"""The default bridge, with real traffic."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from knarr.errors import KnarrError
+from knarr.kernel.nftables import NfTables, remove_table
+from knarr.network import NetworkService, PortRequest
+from knarr.store import Database
+from support.cages import HOST, OUTSIDE, Runner
+from support.netns import Namespace
+
+pytestmark = pytest.mark.needs("namespaces")
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Until it holds; what the service does behind the answer takes a moment."""
+    async with asyncio.timeout(3):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def greeting(client: socket.socket) -> bytes:
+    with client:
+        return client.recv(100)
+
+
+def greet(server: socket.socket, times: int = 1) -> list[str]:
+    """Say hello to whoever connects; returns a list that fills with their addresses."""
+    peers: list[str] = []
+
+    def serve() -> None:
+        for _ in range(times):
+            client, peer = server.accept()
+            peers.append(peer[0])
+            with client:
+                client.sendall(b"hello")
+
+    threading.Thread(target=serve, daemon=True).start()
+    return peers
+
+
+async def test_two_containers_reach_each_other(run: Runner) -> None:
+    one, two = await run("one"), await run("two")
+    greet(one.space.listen("0.0.0.0", 80))
+    assert greeting(two.space.connect(one.address(), 80)) == b"hello"
+
+
+async def test_the_outside_sees_the_host_in_the_containers_place(
+    outside: Namespace, run: Runner
+) -> None:
+    cage = await run("one")
+    peers = greet(outside.listen("0.0.0.0", 80))
+    assert greeting(cage.space.connect(OUTSIDE, 80)) == b"hello"
+    assert peers == [HOST]
+
+
+async def test_a_published_port_is_reached_from_everywhere(
+    host: Namespace, outside: Namespace, run: Runner
+) -> None:
+    cage = await run("one", ports=(PortRequest(container_port=80, first=8080, last=8080),))
+    other = await run("two")
+    peers = greet(cage.space.listen("0.0.0.0", 80), times=6)
+    assert greeting(outside.connect(HOST, 8080)) == b"hello"  # from another machine
+    assert peers == [OUTSIDE]  # which keeps its address
+    assert greeting(host.connect(HOST, 8080)) == b"hello"  # from the host by its address
+    assert greeting(host.connect("127.0.0.1", 8080)) == b"hello"  # and by loopback
+    assert greeting(other.space.connect(HOST, 8080)) == b"hello"  # from a neighbour
+    assert greeting(cage.space.connect(HOST, 8080)) == b"hello"  # from itself
+    assert greeting(cage.space.connect("172.17.0.1", 8080)) == b"hello"
+
+
+async def test_a_published_udp_port_answers(
+    host: Namespace, outside: Namespace, run: Runner
+) -> None:
+    wish = PortRequest(container_port=53, protocol="udp", first=5353, last=5353)
+    cage = await run("one", ports=(wish,))
+    server = cage.space.udp("0.0.0.0", 53)
+    for client, address in (
+        (outside.udp("0.0.0.0", 0), HOST),
+        (host.udp("0.0.0.0", 0), "127.0.0.1"),
+        (host.udp("0.0.0.0", 0), HOST),
+    ):
+        client.sendto(b"ping", (address, 5353))
+        question, peer = server.recvfrom(100)
+        server.sendto(question.upper(), peer)
+        assert client.recvfrom(100) == (b"PING", (address, 5353))
+
+
+async def test_a_port_that_is_not_published_is_not_reached(
+    host: Namespace, outside: Namespace, run: Runner
+) -> None:
+    cage = await run("one", ports=(PortRequest(container_port=80, first=8080, last=8080),))
+    greet(cage.space.listen("0.0.0.0", 81))
+    outside.act()
+    assert not outside.reaches(HOST, 81)
+    assert host.reaches(cage.address(), 81)
+
+
+async def test_a_container_reaches_nothing_on_the_hosts_loopback(
+    host: Namespace, run: Runner
+) -> None:
+    cage = await run("one")
+    host.listen("127.0.0.1", 9000)
+    assert not cage.space.reaches("172.17.0.1", 9000)
+
+
+async def test_a_run_of_ports_is_one_element_and_works(
+    networks: NetworkService, outside: Namespace, run: Runner
+) -> None:
+    wishes = tuple(
+        PortRequest(container_port=port, first=port, last=port) for port in range(20000, 20100)
+    )
+    cage = await run("one", ports=wishes)
+    greet(cage.space.listen("0.0.0.0", 20042))
+    assert greeting(outside.connect(HOST, 20042)) == b"hello"
+    assert len(cage.plugged.ports) == 100
+
+
+async def test_a_port_is_refused_with_the_name_of_who_has_it(host: Namespace, run: Runner) -> None:
+    wish = PortRequest(container_port=80, first=8080, last=8080)
+    await run("one", ports=(wish,))
+    with pytest.raises(KnarrError, match=r"Bind for 0\.0\.0\.0:8080 failed: port is already"):
+        await run("two", ports=(wish,))
+    foreign = host.listen("0.0.0.0", 8081)
+    wish = PortRequest(container_port=80, first=8081, last=8081)
+    with pytest.raises(
+        KnarrError, match=r"listen tcp4 0\.0\.0\.0:8081: bind: address already in use \(held by"
+    ):
+        await run("three", ports=(wish,))
+    foreign.close()
+    with pytest.raises(OSError, match="in use"):  # nor can others take what a container has
+        host.listen("0.0.0.0", 8080)
+
+
+async def test_nothing_is_left_when_the_last_container_goes(
+    host: Namespace, networks: NetworkService, db: Database, run: Runner
+) -> None:
+    before = host.links()
+    cage = await run("one", ports=(PortRequest(container_port=80, first=8080, last=8080),))
+    assert "knarr0" in host.links()
+    assert host.nftables(NfTables.tables) == [(1, "knarr")]
+    await networks.unplug(cage.id)
+    await eventually(lambda: host.links() == before)
+    await eventually(lambda: host.nftables(NfTables.tables) == [])
+    assert db.query("SELECT * FROM endpoints") == db.query("SELECT * FROM published_ports") == []
+    host.listen("0.0.0.0", 8080).close()
+
+
+async def test_containers_stay_plugged_in_over_a_restart_and_leftovers_go(
+    host: Namespace, outside: Namespace, db: Database
+) -> None:
+    first = NetworkService(db, "/run/knarr")
+    await first.start()
+    run = Runner(first)
+    kept = await run("kept", ports=(PortRequest(container_port=80, first=8080, last=8080),))
+    lost = await run("lost")
+    lost_link = first._endpoints[lost.id][0].link
+    host.nftables(lambda tables: tables.commit([remove_table("knarr")]))  # nft flush ruleset
+
+    second = NetworkService(db, "/run/knarr")
+    await first.close()
+    await second.start(alive={kept.id})
+    assert lost_link not in host.links()
+    greet(kept.space.listen("0.0.0.0", 80))
+    assert greeting(outside.connect(HOST, 8080)) == b"hello"
+    with pytest.raises(OSError, match="in use"):
+        host.listen("0.0.0.0", 8080)
+    assert second.plugged(kept.id) == kept.plugged
+    assert second.plugged(lost.id).networks == {}
+    run.follow(second)
+    newcomer = await run("new")
+    assert newcomer.address() == lost.address()
+    await run.close()
+    await second.close()
