@@ -11,19 +11,23 @@ from knarr.spec.document import Document
 
 
 class VolumeUsage(Document):
+    """``size`` in bytes, -1 where it is not known; ``ref_count`` of containers."""
+
     size: int = 0
     ref_count: int = 0
 
 
-class Volume(Document):
-    name: str = ""
-    driver: str = ""
-    mountpoint: str = ""
+class Volume(Document, omit_defaults=True):
+    """A volume; ``status`` and ``usage_data`` are there only where there is something to say."""
+
+    name: str
+    driver: str
+    mountpoint: str
+    labels: dict[str, str]
+    scope: str
+    options: dict[str, str]
     created_at: str = ""
     status: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
-    labels: dict[str, str] = msgspec.field(default_factory=dict)
-    scope: str = ""
-    options: dict[str, str] = msgspec.field(default_factory=dict)
     usage_data: VolumeUsage | None = None
 
 
@@ -32,11 +36,12 @@ class VolumeCreate(Document):
     driver: str = ""
     driver_opts: dict[str, str] = msgspec.field(default_factory=dict)
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    cluster_volume_spec: dict[str, Any] | None = None
 
 
 class VolumeList(Document):
     volumes: tuple[Volume, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] | None = None
 
 
 class VolumesPruned(Document):
