@@ -48,7 +48,7 @@ ABILITIES: dict[str, Probe] = {
         name: _program(name)
         for name in (
             "busybox", "crun", "runc", "nft", "docker", "dockerd", "podman", "skopeo",
-            "mmdebstrap", "docker-registry", "tmux", "git",
+            "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl",
         )
     },
 }  # fmt: skip

@@ -18,7 +18,7 @@ from knarr.errors import InvalidArgument, KnarrError, Unauthorized, Unavailable
 from knarr.ids import Digest, is_digest
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.challenge import parse_challenges, scope
-from knarr.registry.failures import Refusal, Refused, may_pass, refusal_of
+from knarr.registry.failures import Refusal, Refused, insufficient, may_pass, refusal_of
 from knarr.registry.manifests import ACCEPTED, MANIFEST_LIMIT, Fetched, digest_of, received
 from knarr.registry.origin import checked_target, origin_of, same_origin
 from knarr.registry.retry import RetryPolicy, retry_after_s
@@ -266,6 +266,9 @@ class RegistryClient:
         except KnarrError:
             body = b""
         refusal = refusal_of(reply.status, body)
+        if reply.status == 401:
+            challenges = parse_challenges(reply.header_lines("WWW-Authenticate"))
+            refusal = insufficient(refusal, challenges)
         words = scrubbed(refusal.text, secrets_of(self._login))
         return Refused(
             method,

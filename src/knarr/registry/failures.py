@@ -4,6 +4,7 @@ Pure. The wording is Docker's where clients match on it.
 Source: OCI distribution-spec, "Error Codes".
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from knarr.errors import (
     Unavailable,
     Unsupported,
 )
+from knarr.registry.challenge import Challenge
 from knarr.registry.origin import shown
 from knarr.registry.retry import is_transient
 
@@ -57,6 +59,20 @@ class Refused(KnarrError):
         if self.refusal.status == 429:
             return Unavailable(self.refusal.text or "toomanyrequests: too many requests")
         return _MEANINGS.get(self.refusal.status, KnarrError)(str(self))
+
+
+def insufficient(refusal: Refusal, challenges: Iterable[Challenge]) -> Refusal:
+    """A 401 to somebody who had a token, for want of rights: told apart as ``denied``.
+
+    Registries say so in the challenge alone. Source: RFC 6750, 3.1.
+    """
+    if not any(each.parameters.get("error") == "insufficient_scope" for each in challenges):
+        return refusal
+    return Refusal(
+        status=refusal.status,
+        codes=("DENIED",),
+        text="denied: requested access to the resource is denied",
+    )
 
 
 def may_pass(error: KnarrError) -> bool:
@@ -105,7 +121,7 @@ def pull_refused(familiar: str, familiar_name: str, refusal: Refusal) -> KnarrEr
         return NotFound(f"manifest for {familiar} not found: {refusal.text}")
     if refusal.has("NAME_UNKNOWN"):
         return NotFound(f"repository {familiar_name} not found: {refusal.text}")
-    if refusal.has("DENIED") or (refusal.status in (401, 403) and refusal.has("UNAUTHORIZED")):
+    if refusal.has("DENIED"):
         return NotFound(
             f"pull access denied for {familiar_name}, repository does not exist or may require"
             f" 'docker login': {refusal.text}"

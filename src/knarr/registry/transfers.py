@@ -1,7 +1,6 @@
 """Work that several pulls want is done once, and told to all of them."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -74,5 +73,4 @@ class Transfers:
         for task in tasks:
             task.cancel()
         if tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait(tasks)
+            await asyncio.wait(tasks)

@@ -1,0 +1,232 @@
+"""Pulling: from a name to an image whose every byte was checked, layers several at a time.
+
+First ``find`` (small documents; may refuse), then ``fetch`` (bytes, a LayerJob for each layer). No
+layer waits for its parent. What is there already is not fetched, what broke off is gone on from,
+what two pulls want is done once.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from knarr.content import BlobStore
+from knarr.errors import InvalidArgument, KnarrError, Unavailable
+from knarr.ids import short
+from knarr.reference import DEFAULT_TAG, Reference
+from knarr.registry.cancellation import Cancellation
+from knarr.registry.client import RegistryClient
+from knarr.registry.failures import Refused, pull_refused
+from knarr.registry.layer import LayerJob, LayerSink, Speaker
+from knarr.registry.manifests import (
+    CONFIG_LIMIT,
+    RemoteImage,
+    RemoteLayer,
+    assembled,
+    chosen,
+    image_config,
+    read_index,
+)
+from knarr.registry.registries import Logins, Registries
+from knarr.registry.transfers import Tell, Transfers
+from knarr.spec.docker.progress import Progress
+from knarr.spec.oci.image import Platform
+from knarr.spec.oci.platform import machine_platform
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An image in a registry, and who to ask for its layers: mirrors first."""
+
+    reference: Reference
+    image: RemoteImage
+    sources: tuple[RegistryClient, ...]
+
+
+class Puller:
+    """Pulls into one content store. Its verbs are coroutines of the daemon's loop."""
+
+    def __init__(self, registries: Registries, blobs: BlobStore, *, workers: int = 3) -> None:
+        """workers: layers at a time."""
+        self._registries, self._blobs = registries, blobs
+        self._workers = workers
+        self._transfers = Transfers()
+        self._slots = asyncio.Semaphore(workers)
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def find(
+        self, reference: Reference, logins: Logins, platform: Platform | None = None
+    ) -> Found:
+        """The image which the name stands for on this platform; nothing is stored yet.
+
+        Raises NotFound, Unauthorized, Forbidden, Unavailable, Unsupported in Docker's words.
+        """
+        asked, wanted = reference.tagged(), platform or machine_platform()
+        with _called_off_when_cancelled() as cancellation:
+            return await asyncio.to_thread(self._find, asked, logins, wanted, cancellation)
+
+    async def tags(self, reference: Reference, logins: Logins) -> tuple[str, ...]:
+        """All tags of a repository, for ``pull --all-tags``."""
+        with _called_off_when_cancelled() as cancellation:
+            client = self._registries.pullers(reference, logins, cancellation)[-1]
+            return await asyncio.to_thread(_translated, reference, lambda: tuple(client.tags()))
+
+    async def fetch(self, found: Found, sink: LayerSink, tell: Tell) -> None:
+        """Bring in what is missing of an image: its layers into ``sink``, its documents as blobs.
+
+        Every blob is left pinned, also when this raises: the caller records the image, or does not,
+        and then calls ``unpin_all``. Cancelled, it leaves whole blobs and resumable beginnings.
+        """
+        reference = found.reference
+        name = str(reference) if reference.digest else reference.tag
+        tell(Progress(id=name, status=f"Pulling from {reference.path}"))
+        for layer in found.image.layers:
+            tell(Progress.about(short(layer.digest), "Pulling fs layer"))
+        for document in (found.image.config, found.image.manifest, found.image.root):
+            self._blobs.put(document.raw, document.digest)
+        biggest_first = sorted(
+            {layer.digest: layer for layer in found.image.layers}.values(),
+            key=lambda layer: -layer.descriptor.size,
+        )
+        for layer in biggest_first:
+            self._blobs.pin(layer.digest)
+        try:
+            async with asyncio.TaskGroup() as layers:
+                for layer in biggest_first:
+                    layers.create_task(self._layer(layer, found.sources, sink, tell))
+        except BaseExceptionGroup as group:
+            raise _first_of(group) from group
+
+    def unpin_all(self, image: RemoteImage) -> None:
+        """The image is recorded, or is not going to be: its blobs are held by rows, or nobody."""
+        for document in (image.config, image.manifest, image.root):
+            self._blobs.unpin(document.digest)
+        for layer in {layer.digest for layer in image.layers}:
+            self._blobs.unpin(layer)
+
+    async def close(self) -> None:
+        await self._transfers.close()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # -- finding -----------------------------------------------------------------------------
+
+    def _find(
+        self, reference: Reference, logins: Logins, wanted: Platform, cancellation: Cancellation
+    ) -> Found:
+        clients = self._registries.pullers(reference, logins, cancellation)
+        for position, client in enumerate(clients[:-1]):
+            try:
+                image = _read_image(client, reference, wanted)
+            except KnarrError:
+                continue  # a mirror that does not have it or does not answer is no failure
+            return Found(reference=reference, image=image, sources=clients[position:])
+        image = _translated(reference, lambda: _read_image(clients[-1], reference, wanted))
+        return Found(reference=reference, image=image, sources=clients[-1:])
+
+    # -- fetching ----------------------------------------------------------------------------
+
+    async def _layer(
+        self, layer: RemoteLayer, sources: Sequence[RegistryClient], sink: LayerSink, tell: Tell
+    ) -> None:
+        if await asyncio.to_thread(sink.has, layer):
+            tell(Progress.about(short(layer.digest), "Already exists"))
+            return
+
+        async def work(tell_all: Tell) -> None:
+            if self._slots.locked():
+                tell_all(Progress.about(short(layer.digest), "Waiting"))
+            async with self._slots:
+                await self._transfer(layer, sources, sink, tell_all)
+
+        await self._transfers.join(layer.diff_id, tell, work)
+
+    async def _transfer(
+        self, layer: RemoteLayer, sources: Sequence[RegistryClient], sink: LayerSink, tell: Tell
+    ) -> None:
+        cancellation = Cancellation()
+        job = LayerJob(
+            layer=layer,
+            sources=tuple(source.under(cancellation) for source in sources),
+            blobs=self._blobs,
+            sink=sink,
+            say=Speaker(layer, tell),
+            threads=self._thread_pool(),
+        )
+        await _in_thread(self._thread_pool(), job.run, cancellation)
+
+    def _thread_pool(self) -> ThreadPoolExecutor:
+        """Two threads for each layer at work, so that none waits for one that waits for it."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(2 * self._workers, thread_name_prefix="pull")
+        return self._threads
+
+
+def outcome(found: Found, *, newer: bool) -> tuple[Progress, Progress]:
+    """The last two lines of a pull. newer: the name stood for another image before, or none."""
+    familiar = found.reference.familiar
+    status = "Downloaded newer image" if newer else "Image is up to date"
+    return (
+        Progress(status=f"Digest: {found.image.root.digest}"),
+        Progress(status=f"Status: {status} for {familiar}"),
+    )
+
+
+def _read_image(client: RegistryClient, reference: Reference, wanted: Platform) -> RemoteImage:
+    about = reference.familiar
+    root = client.manifest(reference.digest or reference.tag or DEFAULT_TAG, about)
+    manifest = root
+    if root.is_index:
+        manifest = client.manifest(chosen(read_index(root), wanted, about).digest, about)
+        if manifest.is_index:
+            raise InvalidArgument(f"{about} is an index of indexes")
+    descriptor = image_config(manifest, about)
+    config = client.small_blob(descriptor, CONFIG_LIMIT, about)
+    return assembled(root, manifest, config, about)
+
+
+def _translated(reference: Reference, question: Callable[[], T]) -> T:
+    """A registry's refusal in the words that clients of Docker know."""
+    try:
+        return question()
+    except Refused as error:
+        known = pull_refused(reference.familiar, reference.familiar_name, error.refusal)
+        raise known or error.meaning() from error
+
+
+async def _in_thread(
+    threads: ThreadPoolExecutor, work: Callable[[], None], cancellation: Cancellation
+) -> None:
+    """Run it; cancelled, call it off and stay until it has ended: it holds files."""
+    future = asyncio.get_running_loop().run_in_executor(threads, work)
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        cancellation.call_off()
+        while not future.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({future})
+        future.exception()  # seen: being called off is what it says
+        raise
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of several failures at once, the one to tell: what was refused, before what broke."""
+    known = [error for error in group.exceptions if isinstance(error, KnarrError)]
+    refused = [error for error in known if not isinstance(error, Unavailable)]
+    return (*refused, *known, *group.exceptions)[0]
+
+
+@contextmanager
+def _called_off_when_cancelled() -> Iterator[Cancellation]:
+    cancellation = Cancellation()
+    try:
+        yield cancellation
+    except asyncio.CancelledError:
+        cancellation.call_off()
+        raise
