@@ -1,10 +1,19 @@
-"""Failures by meaning, and the one table from a meaning to an HTTP status and back."""
+"""Failures by meaning, and the one table from a meaning to an HTTP status and back.
 
-from typing import Final
+The command line imports this first: nothing here may need ``typing`` at run time (8 ms).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 
 class KnarrError(Exception):
     """Something went wrong that a person should read about; the text is the whole sentence."""
+
+    answered: int | None = None  # the HTTP status, when it was an engine on the wire that said so
 
 
 class NotModified(KnarrError):
@@ -53,4 +62,6 @@ def status_of(error: KnarrError) -> int:
 
 def error_of(status: int, message: str) -> KnarrError:
     """The inverse, for the client: a command catches the class the engine raised."""
-    return _MEANING.get(status, KnarrError)(message)
+    error = _MEANING.get(status, KnarrError)(message)
+    error.answered = status
+    return error

@@ -1,77 +1,132 @@
-"""Sizes and durations between what people write and what machines count."""
+"""Sizes and durations between what people write and what machines count.
 
-import re
-from datetime import UTC, datetime
-from typing import Final
+The command line's start pays for this module, so it reads text without ``re``.
+"""
+
+from __future__ import annotations
+
+import time
 
 from knarr.errors import InvalidArgument
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 _NEVER: Final = "0001-01-01T00:00:00Z"
 _BINARY: Final = {unit: 1024**power for power, unit in enumerate("bkmgtp")}
-_SIZE: Final = re.compile(r"(-?\d+(?:\.\d+)?) ?([bkmgtp])?(?:(?<=[kmgtp])i?b)?", re.IGNORECASE)
-_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_SECOND: Final = 1_000_000_000
 _NANOSECONDS: Final = {
     "ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000,
-    "s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000,
+    "s": _SECOND, "m": 60 * _SECOND, "h": 3600 * _SECOND,
 }  # fmt: skip
 
 
 def size_bytes(text: str) -> int:
-    """Bytes of ``512m``, ``1.5g``, ``64KiB``, ``1024``: powers of 1024, as in Docker's flags."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
+    """Bytes of ``512m``, ``1.5g``, ``64KiB``, ``1024``: powers of 1024, as in Docker's flags.
+
+    Raises InvalidArgument in the words of docker/go-units.
+    """
+    end = max(text.rfind(letter) for letter in "0123456789. ")
+    if end < 0:
         raise InvalidArgument(f"invalid size: '{text}'")
-    return int(float(match[1]) * _BINARY[(match[2] or "b").lower()])
+    number, suffix = text[: end + 1].removesuffix(" "), text[end + 1 :].lower()
+    if not _is_decimal(number.removeprefix("-")):
+        raise InvalidArgument(f'strconv.ParseFloat: parsing "{number}": invalid syntax')
+    letter = suffix[:1] or "b"
+    if letter not in _BINARY or suffix[1:] not in ("", "b", "ib") or suffix in ("bb", "bib"):
+        raise InvalidArgument(f"invalid suffix: '{suffix}'")
+    return int(float(number) * _BINARY[letter])
 
 
 def duration_ns(text: str) -> int:
-    """Nanoseconds of a Go duration: ``1h30m``, ``1.5s``, ``300ms``, ``0``."""
-    body = text.removeprefix("-").removeprefix("+")
-    sign = -1 if text.startswith("-") else 1
-    if body == "0":
+    """Nanoseconds of a Go duration: ``1h30m``, ``1.5s``, ``300ms``, ``0``.
+
+    Raises InvalidArgument in Go's words.
+    """
+    rest = text[1:] if text[:1] in ("-", "+") else text
+    if rest == "0":
         return 0
-    total, position = 0.0, 0
-    for match in _DURATION.finditer(body):
-        if match.start() != position:
-            break
-        total += float(match[1]) * _NANOSECONDS[match[2]]
-        position = match.end()
-    if not body or position != len(body):
-        raise InvalidArgument(f"invalid duration: '{text}' (write it like 1h30m, 10s or 500ms)")
-    return sign * round(total)
+    total, valid = 0.0, bool(rest)
+    while rest and valid:
+        number, rest = _split(rest, "0123456789.")
+        unit, rest = _split_before(rest, "0123456789.")
+        valid = _is_decimal(number)
+        if valid and not unit:
+            raise InvalidArgument(f'time: missing unit in duration "{text}"')
+        if valid and unit not in _NANOSECONDS:
+            raise InvalidArgument(f'time: unknown unit "{unit}" in duration "{text}"')
+        total += float(number) * _NANOSECONDS[unit] if valid else 0.0
+    if not valid:
+        raise InvalidArgument(f'time: invalid duration "{text}"')
+    return -round(total) if text.startswith("-") else round(total)
+
+
+def _split(text: str, letters: str) -> tuple[str, str]:
+    """The longest start of ``text`` that is made of ``letters``, and the rest."""
+    rest = text.lstrip(letters)
+    return text[: len(text) - len(rest)], rest
+
+
+def _split_before(text: str, letters: str) -> tuple[str, str]:
+    """The longest start of ``text`` that has none of ``letters``, and the rest."""
+    end = next((place for place, each in enumerate(text) if each in letters), len(text))
+    return text[:end], text[end:]
+
+
+def _is_decimal(number: str) -> bool:
+    return number.count(".") <= 1 and number.replace(".", "").isdecimal()
+
+
+def duration_text(nanoseconds: int) -> str:
+    """A duration as Go prints it: ``1h30m0s``, ``1.5s``, ``300ms``, ``0s``."""
+    sign, left = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    if left < _SECOND:
+        unit = next((u for u in ("ms", "µs", "ns") if left >= _NANOSECONDS[u]), "s")
+        return f"{sign}{_fraction(left, _NANOSECONDS[unit])}{unit}"
+    minutes, seconds = divmod(left, 60 * _SECOND)
+    hours, minutes = divmod(minutes, 60)
+    words = f"{hours}h{minutes}m" if hours else f"{minutes}m" if minutes else ""
+    return f"{sign}{words}{_fraction(seconds, _SECOND)}s"
+
+
+def _fraction(count: int, unit: int) -> str:
+    whole, part = divmod(count, unit)
+    digits = f"{part:0{len(str(unit)) - 1}}".rstrip("0") if part else ""
+    return f"{whole}.{digits}" if digits else str(whole)
 
 
 def timestamp(time_ns: int) -> str:
     """RFC 3339 with nanoseconds, in UTC; Docker's zero time for 0."""
     if not time_ns:
         return _NEVER
-    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
-    head = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    seconds, nanoseconds = divmod(time_ns, _SECOND)
+    head = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     fraction = f".{nanoseconds:09}".rstrip("0").rstrip(".")
     return f"{head}{fraction}Z"
 
 
 def human_size(count: float) -> str:
     """Decimal units with three significant digits: ``4.16MB``."""
-    return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), "{:.3g}")
+    return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), 3)
 
 
 def human_size_precise(count: float) -> str:
     """Decimal units with four significant digits: ``14.16MB``, as progress bars count."""
-    return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), "{:.4g}")
+    return _scaled(count, 1000.0, ("B", "kB", "MB", "GB", "TB", "PB", "EB"), 4)
 
 
 def human_size_binary(count: float) -> str:
     """Binary units with four significant digits: ``1.391MiB``."""
-    return _scaled(count, 1024.0, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"), "{:.4g}")
+    return _scaled(count, 1024.0, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"), 4)
 
 
-def _scaled(count: float, base: float, names: tuple[str, ...], form: str) -> str:
+def _scaled(count: float, base: float, names: tuple[str, ...], digits: int) -> str:
     place = 0
     while count >= base and place < len(names) - 1:
         count /= base
         place += 1
-    return form.format(count) + names[place]
+    return f"{count:.{digits}g}" + names[place]
 
 
 def human_duration(seconds: float) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
 from knarr.errors import InvalidArgument
-from knarr.units import duration_ns, human_duration, human_size, size_bytes
+from knarr.units import duration_ns, duration_text, human_duration, human_size, size_bytes
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,50 @@ def test_sizes_are_read_in_powers_of_1024(text: str, count: int) -> None:
     assert size_bytes(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "m", "1x", "12mm"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(InvalidArgument, match="invalid size"):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "invalid size: ''"),
+        ("m", "invalid size: 'm'"),
+        ("1x", "invalid suffix: 'x'"),
+        ("12mm", "invalid suffix: 'mm'"),
+        ("1bb", "invalid suffix: 'bb'"),
+        ("5.5.5", 'strconv.ParseFloat: parsing "5.5.5": invalid syntax'),
+        ("1  k", 'strconv.ParseFloat: parsing "1 ": invalid syntax'),
+    ],
+)
+def test_what_is_no_size_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
         size_bytes(text)
+    assert str(refused.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", 'time: invalid duration ""'),
+        ("s", 'time: invalid duration "s"'),
+        ("1", 'time: missing unit in duration "1"'),
+        ("1h1", 'time: missing unit in duration "1h1"'),
+        ("1d", 'time: unknown unit "d" in duration "1d"'),
+        ("1 s", 'time: unknown unit " s" in duration "1 s"'),
+    ],
+)
+def test_what_is_no_duration_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        duration_ns(text)
+    assert str(refused.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0s"), (5400 * 10**9, "1h30m0s"), (1_500_000_000, "1.5s"), (300_000_000, "300ms"),
+        (1_500, "1.5µs"), (61 * 10**9, "1m1s"), (7, "7ns"), (-(10**9), "-1s"),
+    ],
+)  # fmt: skip
+def test_durations_are_printed_as_go_prints_them(count: int, text: str) -> None:
+    assert duration_text(count) == text
 
 
 @pytest.mark.parametrize(

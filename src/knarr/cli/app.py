@@ -1,0 +1,170 @@
+"""From the words of a command line to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from knarr.cli.cli import PROGRAM, Cli
+from knarr.cli.exit import BAD_FLAG, FAILED, BadArguments, BadFlag, Exit, code_of, text_of
+from knarr.cli.words import GROUPS, find, load
+from knarr.client.lean import TYPE_CHECKING
+from knarr.errors import KnarrError
+
+if TYPE_CHECKING:
+    from knarr.cli.command import Command
+
+
+def main(words: list[str]) -> int:
+    """Run what the words say. Everything a person should read has been printed on return."""
+    cli = Cli()
+    try:
+        code = run(cli, words)
+        cli.out.flush()
+    except BrokenPipeError:
+        # Whoever read our output has left. Standard output must not be flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    return code
+
+
+def run(cli: Cli, words: list[str]) -> int:
+    """The same with a Cli of the caller's: tests bring their own streams."""
+    try:
+        return _dispatch(cli, words)
+    except KeyboardInterrupt as interrupt:
+        return code_of(interrupt)
+    except KnarrError as error:
+        if text := text_of(error):
+            cli.warn(text)
+        return code_of(error)
+    finally:
+        cli.close()
+
+
+def _dispatch(cli: Cli, words: list[str]) -> int:
+    if words and words[0].startswith("-"):
+        from knarr.cli.globals import take_globals
+
+        try:
+            words, wants_help = take_globals(cli, words)
+        except BadFlag as error:
+            raise Exit(
+                BAD_FLAG,
+                f"{error}\n\nUsage:  {PROGRAM} [OPTIONS] COMMAND [ARG...]\n\n"
+                f"Run '{PROGRAM} --help' for more information",
+            ) from error
+        if wants_help:
+            words = ["help", *words]
+    if not words or words[0] == "help":
+        return _help(cli, words[1:])
+    path, called, rest = find(words)
+    cli.called = called
+    if path in GROUPS:
+        return _group(cli, path, rest)
+    command = load(path)
+    if command is None:
+        raise _unknown(called)
+    return _run(cli, command, rest)
+
+
+def _run(cli: Cli, command: Command, words: list[str]) -> int:
+    from knarr.cli.parse import parse
+
+    cli.command = command
+    try:
+        parsed = parse(words, command.options, interspersed=command.interspersed)
+    except BadFlag as error:
+        raise Exit(BAD_FLAG, _with_usage(cli, command, str(error))) from error
+    for warning in parsed.warnings:
+        cli.warn(warning)
+    if parsed.help:
+        return _help(cli, cli.called.split(" "))
+    if problem := arguments_problem(command, len(parsed.arguments)):
+        sentence = f"{PROGRAM}: '{cli.name}' {problem}"
+        raise BadArguments(_with_usage(cli, command, sentence))
+    cli.given = frozenset(parsed.values)
+    _check_versions(cli, command)
+    return command.call(cli, parsed.values, parsed.arguments)
+
+
+def arguments_problem(command: Command, count: int) -> str:
+    """What is wrong with the number of arguments, in Docker's words; empty when nothing is."""
+    least, most = command.least, command.most
+    if count >= least and (most is None or count <= most):
+        return ""
+    if most == 0:
+        return "accepts no arguments"
+    if most == least:
+        return f"requires {least} {_arguments(least)}"
+    if count < least:
+        return f"requires at least {least} {_arguments(least)}"
+    return f"requires at most {most} {_arguments(most or 0)}"
+
+
+def _arguments(count: int) -> str:
+    return "argument" if count == 1 else "arguments"
+
+
+def _check_versions(cli: Cli, command: Command) -> None:
+    if command.since:
+        cli.needs(command.since, cli.name)
+    for option in command.options:
+        if option.flag.since and option.parameter in cli.given:
+            cli.needs(option.flag.since, f'"--{option.name}"')
+
+
+def _with_usage(cli: Cli, command: Command, sentence: str) -> str:
+    from knarr.cli.help import usage_line
+
+    return (
+        f"{sentence}\n\nUsage:  {usage_line(command, cli.name)}\n\n"
+        f"Run '{cli.name} --help' for more information"
+    )
+
+
+def _unknown(called: str) -> Exit:
+    group, space, _ = called.partition(" ")
+    known = f"{PROGRAM} {group}" if space else PROGRAM
+    usage = f"Usage:  {known}\n\n" if space else ""
+    return Exit(
+        FAILED,
+        f"{PROGRAM}: unknown command: {PROGRAM} {called}\n\n"
+        f"{usage}Run '{known} --help' for more information",
+    )
+
+
+def _group(cli: Cli, group: str, words: list[str]) -> int:
+    from knarr.cli.help import group_help
+    from knarr.cli.parse import parse
+
+    try:
+        parse(words, ())
+    except BadFlag as error:
+        raise Exit(
+            BAD_FLAG,
+            f"{error}\n\nUsage:  {PROGRAM} {group} COMMAND\n\n"
+            f"Run '{PROGRAM} {group} --help' for more information",
+        ) from error
+    cli.print(group_help(group))
+    return 0
+
+
+def _help(cli: Cli, words: list[str]) -> int:
+    from knarr.cli.help import command_help, group_help, root_help
+
+    words = [word for word in words if not word.startswith("-")]
+    if not words:
+        cli.print(root_help())
+        return 0
+    path, called, _ = find(words)
+    if path in GROUPS:
+        cli.print(group_help(path))
+        return 0
+    command = load(path)
+    if command is None:
+        raise Exit(FAILED, f"unknown help topic: {' '.join(words)}")
+    cli.print(command_help(command, f"{PROGRAM} {called}"))
+    return 0
+
+

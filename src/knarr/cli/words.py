@@ -1,0 +1,138 @@
+"""The words that call a command: where its file is, and by which other words it goes.
+
+A command's path is its file's: ``container ls`` is ``commands/container/ls.py``. Only the spellings
+that differ from the path are listed here.
+"""
+
+from __future__ import annotations
+
+import os
+
+from knarr.client.lean import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Final
+
+    from knarr.cli.command import Command
+
+SPELLINGS: Final[dict[str, str]] = {
+    "attach": "container attach",
+    "commit": "container commit",
+    "container list": "container ls",
+    "container ps": "container ls",
+    "container remove": "container rm",
+    "context list": "context ls",
+    "context remove": "context rm",
+    "cp": "container cp",
+    "create": "container create",
+    "diff": "container diff",
+    "events": "system events",
+    "exec": "container exec",
+    "export": "container export",
+    "history": "image history",
+    "image list": "image ls",
+    "image remove": "image rm",
+    "images": "image ls",
+    "import": "image import",
+    "info": "system info",
+    "kill": "container kill",
+    "load": "image load",
+    "logs": "container logs",
+    "network list": "network ls",
+    "network remove": "network rm",
+    "pause": "container pause",
+    "port": "container port",
+    "ps": "container ls",
+    "pull": "image pull",
+    "push": "image push",
+    "rename": "container rename",
+    "restart": "container restart",
+    "rm": "container rm",
+    "rmi": "image rm",
+    "run": "container run",
+    "save": "image save",
+    "start": "container start",
+    "stats": "container stats",
+    "stop": "container stop",
+    "tag": "image tag",
+    "top": "container top",
+    "unpause": "container unpause",
+    "update": "container update",
+    "volume list": "volume ls",
+    "volume remove": "volume rm",
+    "wait": "container wait",
+}
+
+GROUPS: Final[dict[str, str]] = {
+    "builder": "Manage builds",
+    "container": "Manage containers",
+    "context": "Manage contexts",
+    "image": "Manage images",
+    "network": "Manage networks",
+    "system": "Manage the engine",
+    "volume": "Manage volumes",
+}
+
+_KEYWORDS: Final = ("import",)
+
+
+def load(path: str) -> Command | None:
+    """The command of this path, its file imported; None where there is no such file."""
+    from knarr.cli.command import COMMANDS
+
+    if (command := COMMANDS.get(path)) is not None:
+        return command
+    name = module_name(path)
+    if name is None:
+        return None
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        return None
+    return COMMANDS.get(path)
+
+
+def module_name(path: str) -> str | None:
+    """The module of a command, None where the words cannot name one."""
+    words = [word.replace("-", "_") for word in path.split(" ")]
+    if not all(word.isidentifier() and word.isascii() and word[0] != "_" for word in words):
+        return None
+    words = [f"{word}_" if word in _KEYWORDS else word for word in words]
+    return ".".join(("knarr.cli.commands", *words))
+
+
+def find(words: list[str]) -> tuple[str, str, list[str]]:
+    """What is called: (path, the words it was called by, what follows).
+
+    The path is of a command, or of a group where no command follows, or empty.
+    """
+    if not words or words[0].startswith("-"):
+        return "", "", words
+    first, rest = words[0], words[1:]
+    if first in GROUPS:
+        if not rest or rest[0].startswith("-"):
+            return first, first, rest
+        called = f"{first} {rest[0]}"
+        return SPELLINGS.get(called, called), called, rest[1:]
+    return SPELLINGS.get(first, first), first, rest
+
+
+def spellings_of(path: str) -> list[str]:
+    """All words that call a command, its own path among them."""
+    return [path, *(other for other, known in SPELLINGS.items() if known == path)]
+
+
+def paths() -> list[str]:
+    """Every command there is, by the files in the folder."""
+    top = os.path.join(os.path.dirname(__file__), "commands")
+    found = []
+    for folder, _, files in os.walk(top):
+        group = os.path.relpath(folder, top).replace(os.sep, " ")
+        for file in files:
+            word, extension = os.path.splitext(file)
+            if extension == ".py" and not word.startswith("_"):
+                word = word.rstrip("_").replace("_", "-")
+                found.append(word if group == "." else f"{group} {word}")
+    return sorted(found)

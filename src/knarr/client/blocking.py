@@ -1,0 +1,398 @@
+"""The blocking face: sockets that wait, one exchange at a time on each. The command line's.
+
+``Engine`` carries out the requests of call.py and answers with plain JSON values; ``Client``
+(knarr.client.sync) decodes them into documents. Nothing here imports asyncio, ssl or subprocess
+before an endpoint needs it.
+"""
+
+from __future__ import annotations
+
+import _socket
+
+from knarr.client import versions
+from knarr.client.frames import STDOUT, Demultiplexer
+from knarr.client.lean import TYPE_CHECKING, loads
+from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk, request_head
+from knarr.errors import Unavailable, error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    from knarr.client.call import Request
+    from knarr.client.endpoint import Endpoint
+
+    class Socket(Protocol):
+        """What a connection needs; a plain socket has it, and ``tls.TlsSocket``."""
+
+        def sendall(self, data: bytes, /) -> None: ...
+        def recv(self, size: int, /) -> bytes: ...
+        def shutdown(self, how: int, /) -> None: ...
+        def close(self) -> None: ...
+        def fileno(self) -> int: ...
+
+
+RECEIVE = 256 * 1024  # bytes asked for at once
+_RAW_STREAM = "application/vnd.docker.raw-stream"
+_MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
+
+
+class CannotConnect(Unavailable):
+    """Nothing answers at the endpoint."""
+
+
+def dial(endpoint: Endpoint) -> Socket:
+    """A connection to the engine. Raises CannotConnect in Docker's words."""
+    try:
+        if endpoint.scheme == "unix":
+            plain = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+            try:
+                plain.connect(endpoint.path)
+            except BaseException:
+                plain.close()
+                raise
+            return plain
+        from knarr.client import far
+
+        return far.dial(endpoint)
+    except OSError as error:
+        if isinstance(error, PermissionError) and endpoint.scheme == "unix":
+            raise CannotConnect(
+                "permission denied while trying to connect to the Docker daemon socket at "
+                f"{endpoint.text}: {error.strerror.lower()}"
+            ) from error
+        raise CannotConnect(
+            f"Cannot connect to the Docker daemon at {endpoint.text}. "
+            "Is the docker daemon running?"
+        ) from error
+
+
+class Answer:
+    """One answer under way. Use it as a context manager, or read it to its end."""
+
+    __slots__ = ("_early", "_engine", "_exchange", "_socket")
+
+    def __init__(self, engine: Engine, socket: Socket, exchange: Exchange, early: bytes) -> None:
+        self._engine = engine
+        self._socket: Socket | None = socket
+        self._exchange = exchange
+        self._early = early  # body bytes that came together with the head
+        if exchange.ended:
+            self._finish()
+
+    @property
+    def head(self) -> Head:
+        assert self._exchange.head is not None
+        return self._exchange.head
+
+    @property
+    def ended(self) -> bool:
+        return self._exchange.ended and not self._early
+
+    def fileno(self) -> int:
+        """To wait on, with poll(2), for ``piece`` not to block; -1 once all has arrived."""
+        return self._socket.fileno() if self._socket else -1
+
+    def piece(self) -> bytes:
+        """The next body bytes, ``b""`` at the end (or where framing alone arrived: see ``ended``)."""
+        if self._early:
+            piece, self._early = self._early, b""
+            return piece
+        if self._socket is None:
+            return b""
+        piece = self._exchange.feed(self._socket.recv(RECEIVE))
+        if self._exchange.ended:
+            self._finish()
+        return piece
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body as it comes."""
+        try:
+            while not self.ended:
+                if piece := self.piece():
+                    yield piece
+        finally:
+            self.close()
+
+    def read(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.pieces())
+
+    def _finish(self) -> None:
+        if self._socket is not None and self._exchange.reusable:
+            self._engine.keep(self._socket)
+            self._socket = None
+        elif not self._exchange.upgraded:
+            self.close()
+
+    def take_over(self) -> tuple[Socket, bytes]:
+        """The connection itself, once it is no longer HTTP, and what has come on it already."""
+        assert self._socket is not None
+        socket, self._socket = self._socket, None
+        return socket, self._early + self._exchange.rest
+
+    def close(self) -> None:
+        """Drop the connection, unless the answer is whole and it can serve again."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Stream:
+    """A hijacked connection: what the container writes comes in, what is sent is its stdin."""
+
+    __slots__ = ("_early", "_frames", "_socket", "ended", "raw")
+
+    def __init__(self, socket: Socket, early: bytes, *, raw: bool) -> None:
+        self._socket = socket
+        self._early = early
+        self._frames = Demultiplexer()
+        self.raw = raw  # a terminal's bytes, all of them output
+        self.ended = False
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether bytes are here already that poll(2) on the descriptor would not tell of."""
+        return bool(self._early)
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        """What came, as (stream number, bytes); sets ``ended`` at the end."""
+        if self._early:
+            data, self._early = self._early, b""
+        else:
+            data = self._socket.recv(RECEIVE)
+        if not data:
+            self.ended = True
+            return []
+        return [(STDOUT, data)] if self.raw else self._frames.feed(data)
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        while not self.ended:
+            yield from self.receive()
+
+    def send(self, data: bytes) -> None:
+        """Write to the process's stdin. Raises BrokenPipeError when it is gone."""
+        self._socket.sendall(data)
+
+    def close_write(self) -> None:
+        """Tell the process that its stdin has ended; its output still comes."""
+        try:
+            self._socket.shutdown(_socket.SHUT_WR)
+        except OSError:  # the other side has gone already
+            return
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Engine:
+    """An engine at an endpoint. Connections are made when they are needed and kept for the next.
+
+    version: the API version to speak; empty asks the engine once.
+    headers: sent with every request.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        version: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+        dialer: Any = dial,
+    ) -> None:
+        self.endpoint = endpoint
+        self._version = version
+        self._headers = headers
+        self._dial = dialer
+        self._idle: list[Socket] = []
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    @property
+    def version(self) -> str:
+        """The API version that is spoken; asks the engine the first time."""
+        if not self._version:
+            self._version = self._negotiated()
+        return self._version
+
+    def speaks(self, version: str) -> bool:
+        """Whether the agreed version is ``version`` or a newer one."""
+        return versions.number(self.version) >= versions.number(version)
+
+    def _negotiated(self) -> str:
+        with self._sent("HEAD", "/_ping") as answer:
+            head = answer.head
+        if head.status >= 400 and "api-version" not in head.headers:
+            with self._sent("GET", "/_ping") as answer:
+                head = answer.head
+        return versions.agreed(head.headers.get("api-version"))
+
+    # the requests of call.py, carried out
+
+    def ask(self, request: Request) -> Any:
+        """The JSON value of the answer; None where there is none."""
+        with self.open(request) as answer:
+            body = answer.read()
+        return loads(body) if body.strip() else None
+
+    def lines(self, request: Request) -> Iterator[Any]:
+        """The JSON values of the answer, one after the other, as they come."""
+        return self._values(self.open(request))
+
+    def _values(self, answer: Answer) -> Iterator[Any]:
+        rest = b""
+        for piece in answer.pieces():
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                if line.strip():
+                    yield loads(line)
+        if rest.strip():
+            yield loads(rest)
+
+    def pieces(self, request: Request) -> Iterator[bytes]:
+        """The bytes of the answer as they come."""
+        return self.open(request).pieces()
+
+    def output(self, request: Request, *, raw: bool | None = None) -> Iterator[tuple[int, bytes]]:
+        """What a container wrote, as (stream number, bytes).
+
+        raw: whether it has a terminal; None trusts the answer's type, which engines tell
+        from API 1.42 on.
+        """
+        answer = self.open(request)
+        if raw is None:
+            raw = answer.head.headers.get("content-type", "") == _RAW_STREAM
+        if raw:
+            return ((STDOUT, piece) for piece in answer.pieces())
+        frames = Demultiplexer()
+        return (pair for piece in answer.pieces() for pair in frames.feed(piece))
+
+    def two_way(self, request: Request, *, raw: bool) -> Stream:
+        """The connection after the engine has let go of HTTP. raw: the process has a terminal."""
+        answer = self.open(request, hijack=True)
+        if answer.ended and answer.head.status != 101:
+            raise Unavailable(f"unable to upgrade to tcp, received {answer.head.status}")
+        socket, early = answer.take_over()
+        return Stream(socket, early, raw=raw)
+
+    def open(self, request: Request, *, hijack: bool = False) -> Answer:
+        """Send a request and read its answer's head. Raises by meaning for a status from 400."""
+        target = f"/v{self.version}{request.target}"
+        headers = (*self._headers, *request.headers)
+        if hijack:
+            headers = (*headers, ("Connection", "Upgrade"), ("Upgrade", "tcp"))
+        return self._checked(self._sent(request.method, target, headers, request.body))
+
+    def _checked(self, answer: Answer) -> Answer:
+        if answer.head.status < 400:
+            return answer
+        with answer:
+            raise error_of(answer.head.status, _message(answer.head, answer.read(), self.endpoint))
+
+    def _sent(
+        self,
+        method: str,
+        target: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: Any = None,
+    ) -> Answer:
+        if self.endpoint.scheme == "tcp":
+            target = self.endpoint.path + target
+        if isinstance(body, (bytes, bytearray)):
+            headers = (*headers, ("Content-Length", str(len(body))))
+            if not any(name == "Content-Type" for name, _ in headers):
+                headers = (*headers, ("Content-Type", "application/json"))
+        elif body is not None:
+            headers = (*headers, ("Transfer-Encoding", "chunked"))
+        elif method in ("POST", "PUT"):
+            headers = (*headers, ("Content-Length", "0"))
+        head = request_head(method, target, self.endpoint.authority, headers)
+        socket = self._connection()
+        try:
+            _send(socket, head, body)
+            exchange = Exchange(method)
+            early = b""
+            while exchange.head is None:
+                early = exchange.feed(socket.recv(RECEIVE))
+        except BaseException:
+            socket.close()
+            raise
+        return Answer(self, socket, exchange, early)
+
+    def _connection(self) -> Socket:
+        while self._idle:
+            socket = self._idle.pop()
+            if not _readable(socket):
+                return socket
+            socket.close()  # the engine has closed it meanwhile, or said what nobody asked
+        made: Socket = self._dial(self.endpoint)
+        return made
+
+    def keep(self, socket: Socket) -> None:
+        """Take a connection back that can serve another request."""
+        self._idle.append(socket)
+
+
+def _send(socket: Socket, head: bytes, body: Any) -> None:
+    if body is None:
+        socket.sendall(head)
+        return
+    if isinstance(body, (bytes, bytearray)):
+        socket.sendall(head + body)
+        return
+    try:
+        socket.sendall(head)
+        for piece in body:
+            socket.sendall(chunk(piece))
+        socket.sendall(LAST_CHUNK)
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the engine answers before it has read all: its answer says why
+
+
+def _readable(socket: Socket) -> bool:
+    import select
+
+    poll = select.poll()
+    poll.register(socket.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _message(head: Head, body: bytes, endpoint: Endpoint) -> str:
+    """What an engine says of a failure: ``{"message": ...}``, or text of its own."""
+    if head.headers.get("content-type", "").startswith("application/json"):
+        try:
+            said = loads(body)
+        except ValueError:
+            said = None
+        if isinstance(said, dict) and isinstance(said.get("message"), str):
+            return str(said["message"]).strip()
+    text = body.decode("utf-8", "replace").strip()
+    return text or (
+        f"request returned {head.status} {head.reason} for {endpoint.text}, "
+        "check if the server supports the requested API version"
+    )
+
+
