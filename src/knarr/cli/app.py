@@ -166,5 +166,3 @@ def _help(cli: Cli, words: list[str]) -> int:
         raise Exit(FAILED, f"unknown help topic: {' '.join(words)}")
     cli.print(command_help(command, f"{PROGRAM} {called}"))
     return 0
-
-

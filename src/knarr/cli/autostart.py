@@ -69,9 +69,7 @@ def _argv(run_root: str) -> list[str]:
     return [sys.executable, "-P", "-m", "knarr", "daemon", "--run-root", run_root]
 
 
-def _awaited(
-    endpoint: Endpoint, program: subprocess.Popen[bytes], log: str, start: int
-) -> Socket:
+def _awaited(endpoint: Endpoint, program: subprocess.Popen[bytes], log: str, start: int) -> Socket:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:

@@ -11,12 +11,12 @@ from knarr.client.lean import TYPE_CHECKING
 from knarr.errors import InvalidArgument, KnarrError, Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, TextIO
 
     from knarr.cli.command import Command
     from knarr.cli.config import Config
-    from knarr.client.blocking import Engine
+    from knarr.client.blocking import Engine, Socket
     from knarr.client.endpoint import Endpoint
 
 PROGRAM = "knarr"
@@ -100,7 +100,7 @@ class Cli:
         from knarr.client.blocking import Engine, dial
 
         endpoint, ours = self.endpoint()
-        dialer = dial
+        dialer: Callable[[Endpoint], Socket] = dial
         if ours:
             from knarr.cli.autostart import dial_or_start
 

@@ -62,7 +62,9 @@ def _bool(text: str) -> bool:
     raise InvalidArgument(f'strconv.ParseBool: parsing "{text}": invalid syntax')
 
 
-def integer(text: str, *, function: str = "ParseInt", low: int = -(2**63), high: int = 2**63) -> int:
+def integer(
+    text: str, *, function: str = "ParseInt", low: int = -(2**63), high: int = 2**63
+) -> int:
     """An integer as Go reads it with base 0: ``0x10``, ``0o7``, ``010`` and ``1_000`` too."""
     body = text.lstrip("+-") if text[:1] in "+-" and text[1:2] not in ("+", "-") else text
     base = 8 if len(body) > 1 and body[0] == "0" and body.isdecimal() else 0
@@ -129,9 +131,7 @@ class Option:
 
     __slots__ = ("default", "flag", "group", "kind", "name", "parameter", "repeated")
 
-    def __init__(
-        self, parameter: str, pair: Any, default: Any, group: str = ""
-    ) -> None:
+    def __init__(self, parameter: str, pair: Any, default: Any, group: str = "") -> None:
         kind, flag = pair
         self.parameter = parameter
         self.name = parameter.rstrip("_").replace("_", "-")
@@ -186,9 +186,9 @@ class Command:
         self.interspersed = interspersed
         self.since = since
         self.note = note
-        code: CodeType = function.__code__  # type: ignore[attr-defined]
-        defaults: tuple[Any, ...] = function.__defaults__ or ()  # type: ignore[attr-defined]
-        keywords: dict[str, Any] = function.__kwdefaults__ or {}  # type: ignore[attr-defined]
+        code: CodeType = function.__code__
+        defaults: tuple[Any, ...] = function.__defaults__ or ()
+        keywords: dict[str, Any] = function.__kwdefaults__ or {}
         names = code.co_varnames
         arguments = names[1 : code.co_argcount]
         named = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]

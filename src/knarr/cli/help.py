@@ -23,7 +23,9 @@ def usage_line(command: Command, called: str) -> str:
     options = " [OPTIONS]" if command.has_options else ""
     arguments = f" {command.usage}" if command.usage else ""
     head, *others = arguments.split("\n")
-    return f"{called}{options}{head}" + "".join(f"\n\t{called}{options} {other}" for other in others)
+    return f"{called}{options}{head}" + "".join(
+        f"\n\t{called}{options} {other}" for other in others
+    )
 
 
 def command_help(command: Command, called: str) -> str:

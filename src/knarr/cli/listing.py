@@ -25,9 +25,7 @@ class Column:
 
     __slots__ = ("arguments", "heading", "text")
 
-    def __init__(
-        self, heading: str, text: Callable[..., Any], *, arguments: int = 0
-    ) -> None:
+    def __init__(self, heading: str, text: Callable[..., Any], *, arguments: int = 0) -> None:
         self.heading = heading
         self.text = text
         self.arguments = arguments

@@ -88,9 +88,7 @@ class _Parser:
             if option is None:
                 if letter != "h":
                     raise BadFlag(f"unknown shorthand flag: '{letter}' in -{letters}")
-                self.parsed.warnings.append(
-                    "Flag shorthand -h has been deprecated, use --help"
-                )
+                self.parsed.warnings.append("Flag shorthand -h has been deprecated, use --help")
                 self.parsed.help = True
                 letters = rest
                 continue

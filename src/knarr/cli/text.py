@@ -36,7 +36,9 @@ def quoted(text: str) -> str:
         elif ord(letter) < 0x80:
             out.append(f"\\x{ord(letter):02x}")
         else:
-            out.append(f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}")
+            out.append(
+                f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"
+            )
     return '"' + "".join(out) + '"'
 
 

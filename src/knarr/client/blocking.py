@@ -17,7 +17,7 @@ from knarr.errors import Unavailable, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Protocol
+    from typing import Any, Protocol, Self
 
     from knarr.client.call import Request
     from knarr.client.endpoint import Endpoint
@@ -59,12 +59,16 @@ def dial(endpoint: Endpoint) -> Socket:
         if isinstance(error, PermissionError) and endpoint.scheme == "unix":
             raise CannotConnect(
                 "permission denied while trying to connect to the Docker daemon socket at "
-                f"{endpoint.text}: {error.strerror.lower()}"
+                f"{endpoint.text}: {os_words(error)}"
             ) from error
         raise CannotConnect(
-            f"Cannot connect to the Docker daemon at {endpoint.text}. "
-            "Is the docker daemon running?"
+            f"Cannot connect to the Docker daemon at {endpoint.text}. Is the docker daemon running?"
         ) from error
+
+
+def os_words(error: OSError) -> str:
+    """What the kernel says, as Go writes it: in small letters."""
+    return (error.strerror or str(error)).lower()
 
 
 class Answer:
@@ -94,7 +98,7 @@ class Answer:
         return self._socket.fileno() if self._socket else -1
 
     def piece(self) -> bytes:
-        """The next body bytes, ``b""`` at the end (or where framing alone arrived: see ``ended``)."""
+        """The next body bytes; ``b""`` at the end, or where framing alone came: see ``ended``."""
         if self._early:
             piece, self._early = self._early, b""
             return piece
@@ -137,7 +141,7 @@ class Answer:
             self._socket.close()
             self._socket = None
 
-    def __enter__(self) -> Answer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -193,7 +197,7 @@ class Stream:
     def close(self) -> None:
         self._socket.close()
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -221,7 +225,7 @@ class Engine:
         self._dial = dialer
         self._idle: list[Socket] = []
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -394,5 +398,3 @@ def _message(head: Head, body: bytes, endpoint: Endpoint) -> str:
         f"request returned {head.status} {head.reason} for {endpoint.text}, "
         "check if the server supports the requested API version"
     )
-
-

@@ -23,9 +23,7 @@ class Tls:
 
     __slots__ = ("ca", "cert", "key", "verify")
 
-    def __init__(
-        self, *, ca: str = "", cert: str = "", key: str = "", verify: bool = True
-    ) -> None:
+    def __init__(self, *, ca: str = "", cert: str = "", key: str = "", verify: bool = True) -> None:
         self.ca = ca
         self.cert = cert
         self.key = key
@@ -33,7 +31,7 @@ class Tls:
 
     @classmethod
     def folder(cls, path: str, *, verify: bool = True) -> Tls:
-        """The files ``ca.pem``, ``cert.pem`` and ``key.pem`` of a folder, as far as they are there."""
+        """``ca.pem``, ``cert.pem`` and ``key.pem`` of a folder, as far as they are there."""
         files = {
             word: file if os.path.exists(file := os.path.join(path, f"{word}.pem")) else ""
             for word in ("ca", "cert", "key")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import ssl
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from knarr.client.endpoint import Endpoint, Tls
 from knarr.errors import InvalidArgument, Unavailable
+
+R = TypeVar("R")
 
 KEEPALIVE_S = 30  # seconds, as Docker's client has it: an attach may be silent for hours
 CONNECT_S = 10  # seconds to wait for a TCP connection
@@ -26,8 +32,7 @@ def dial(endpoint: Endpoint) -> socket.socket | TlsSocket | ProgramSocket:
     return plain if endpoint.tls is None else TlsSocket(plain, endpoint.host, endpoint.tls)
 
 
-def _tls_context(tls: Tls):  # type: ignore[no-untyped-def]
-    import ssl
+def _tls_context(tls: Tls) -> ssl.SSLContext:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -54,9 +59,6 @@ class TlsSocket:
     """
 
     def __init__(self, plain: socket.socket, host: str, tls: Tls) -> None:
-        import ssl
-
-        self._ssl = ssl
         self._plain = plain
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._session = _tls_context(tls).wrap_bio(
@@ -68,12 +70,12 @@ class TlsSocket:
             plain.close()
             raise Unavailable(f"error during connect: {error}") from error
 
-    def _pumped(self, step):  # type: ignore[no-untyped-def]
+    def _pumped(self, step: Callable[[], R]) -> R:
         """Do one step of TLS, moving bytes until it is done."""
         while True:
             try:
                 result = step()
-            except self._ssl.SSLWantReadError:
+            except ssl.SSLWantReadError:
                 self._flush()
                 if data := self._plain.recv(65536):
                     self._incoming.write(data)
@@ -90,12 +92,12 @@ class TlsSocket:
     def sendall(self, data: bytes) -> None:
         for start in range(0, len(data), 16384):
             piece = data[start : start + 16384]
-            self._pumped(lambda piece=piece: self._session.write(piece))
+            self._pumped(partial(self._session.write, piece))
 
     def recv(self, size: int) -> bytes:
         try:
             data: bytes = self._pumped(lambda: self._session.read(size))
-        except (self._ssl.SSLZeroReturnError, self._ssl.SSLEOFError):
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
         # What has been decrypted already would not wake anybody who waits on the descriptor.
         while len(data) < size and self._session.pending():
@@ -104,10 +106,8 @@ class TlsSocket:
 
     def shutdown(self, _how: int) -> None:
         """Tell the peer that nothing more is sent; reading goes on."""
-        try:
+        with contextlib.suppress(ssl.SSLError):
             self._session.unwrap()
-        except self._ssl.SSLError:
-            pass
         self._flush()
 
     def fileno(self) -> int:
@@ -129,7 +129,7 @@ class ProgramSocket:
         self._words, words = os.pipe()
         try:
             self._program = subprocess.Popen(
-                self._argv, stdin=theirs, stdout=theirs, stderr=words, start_new_session=False
+                self._argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=words
             )
         except BaseException:
             self._ours.close()

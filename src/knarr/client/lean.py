@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     class Answered(Generic[T]):
         """Names a type of answer for the type checker; at run time there is nothing to it."""
 else:
-    T = None
+    T = object
 
     class Answered:
         def __class_getitem__(cls, item: object) -> type:
@@ -23,9 +23,9 @@ else:
 
 
 try:
-    from _json import encode_basestring_ascii, make_encoder, make_scanner
+    import _json as _c
 except ImportError:  # another Python than CPython
-    make_scanner = None
+    _c = None  # type: ignore[assignment]
 
 _SPACE = " \t\r\n"
 
@@ -50,13 +50,13 @@ def loads(text: str | bytes) -> Any:
     """The value of a JSON text. Raises ValueError when it is none."""
     if isinstance(text, (bytes, bytearray)):
         text = text.decode("utf-8", "surrogatepass")
-    if make_scanner is None:
+    if _c is None:
         import json
 
         return json.loads(text, strict=False)
     body = text.strip(_SPACE)
     try:
-        value, end = make_scanner(_Scanning)(body, 0)
+        value, end = _c.make_scanner(_Scanning)(body, 0)  # type: ignore[arg-type]
     except StopIteration as stop:
         raise ValueError(f"no JSON value at character {stop.value}") from None
     if end != len(body):
@@ -66,12 +66,12 @@ def loads(text: str | bytes) -> Any:
 
 def dumps(value: Any) -> str:
     """Compact JSON, keys in the order they have."""
-    if make_scanner is None:
+    if _c is None:
         import json
 
         return json.dumps(value, separators=(",", ":"))
-    encoder = make_encoder(
-        None, _unknown, encode_basestring_ascii, None, ":", ",", False, False, False
+    encoder = _c.make_encoder(
+        None, _unknown, _c.encode_basestring_ascii, None, ":", ",", False, False, False
     )
     return "".join(encoder(value, 0))
 

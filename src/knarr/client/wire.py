@@ -52,7 +52,8 @@ class Exchange:
     """The answer to one request: feed what arrives, get back the body bytes among it."""
 
     __slots__ = (
-        "_buffer", "_left", "_method", "_place", "_step", "ended", "head", "rest", "upgraded",
+        "_buffer", "_left", "_method", "_pieces", "_place", "_step", "ended", "head", "rest",
+        "upgraded",
     )  # fmt: skip
 
     def __init__(self, method: str) -> None:
@@ -64,7 +65,8 @@ class Exchange:
         self._buffer = b""
         self._place = 0  # where in the buffer the unread bytes begin: a chunk costs no copy
         self._left = 0
-        self._step: Callable[[list[bytes]], bool] = self._head
+        self._pieces: list[bytes] = []
+        self._step: Callable[[], bool] = self._head
 
     @property
     def reusable(self) -> bool:
@@ -80,9 +82,9 @@ class Exchange:
             self._closed()
             return b""
         self._buffer = self._buffer + data if self._buffer else data
-        pieces: list[bytes] = []
-        while not self.ended and self._step(pieces):
+        while not self.ended and self._step():
             pass
+        pieces, self._pieces = self._pieces, []
         unread, self._place = self._buffer[self._place :], 0
         if self.ended:
             self.rest, self._buffer = self.rest + unread, b""
@@ -97,7 +99,7 @@ class Exchange:
             raise Unavailable("the engine closed the connection before its answer was whole")
         self.ended = True
 
-    def _head(self, pieces: list[bytes]) -> bool:
+    def _head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n", self._place)
         if end < 0:
             if len(self._buffer) > HEAD_LIMIT:
@@ -111,7 +113,7 @@ class Exchange:
         self._step = self._framing(head)
         return True
 
-    def _framing(self, head: Head) -> Callable[[list[bytes]], bool]:
+    def _framing(self, head: Head) -> Callable[[], bool]:
         """How the body's end is told: RFC 9112, section 6.3."""
         if head.status == 101:
             self.upgraded = self.ended = True
@@ -129,19 +131,19 @@ class Exchange:
             return self._until_close
         return self._counted
 
-    def _counted(self, pieces: list[bytes]) -> bool:
-        if not self._take(pieces):
+    def _counted(self) -> bool:
+        if not self._take():
             return False
         self.ended = True
         return True
 
-    def _take(self, pieces: list[bytes]) -> bool:
-        """Move up to ``_left`` bytes into ``pieces``; whether that was the last of them."""
+    def _take(self) -> bool:
+        """Move up to ``_left`` bytes out; whether that was the last of them."""
         piece = self._buffer[self._place : self._place + self._left]
         self._place += len(piece)
         self._left -= len(piece)
         if piece:
-            pieces.append(piece)
+            self._pieces.append(piece)
         return not self._left
 
     def _line(self) -> bytes | None:
@@ -154,7 +156,7 @@ class Exchange:
         self._place = end + 2
         return line
 
-    def _chunk_size(self, pieces: list[bytes]) -> bool:
+    def _chunk_size(self) -> bool:
         line = self._line()
         if line is None:
             return False
@@ -168,13 +170,13 @@ class Exchange:
         self._step = self._chunk_data if self._left else self._trailers
         return True
 
-    def _chunk_data(self, pieces: list[bytes]) -> bool:
-        if not self._take(pieces):
+    def _chunk_data(self) -> bool:
+        if not self._take():
             return False
         self._step = self._chunk_end
         return True
 
-    def _chunk_end(self, pieces: list[bytes]) -> bool:
+    def _chunk_end(self) -> bool:
         line = self._line()
         if line is None:
             return False
@@ -183,15 +185,15 @@ class Exchange:
         self._step = self._chunk_size
         return True
 
-    def _trailers(self, pieces: list[bytes]) -> bool:
+    def _trailers(self) -> bool:
         line = self._line()
         if line is None:
             return False
         self.ended = not line
         return True
 
-    def _until_close(self, pieces: list[bytes]) -> bool:
-        pieces.append(self._buffer[self._place :])
+    def _until_close(self) -> bool:
+        self._pieces.append(self._buffer[self._place :])
         self._place = len(self._buffer)
         return False
 

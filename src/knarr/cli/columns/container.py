@@ -24,7 +24,7 @@ def container_listing(*, whole: bool) -> Listing:
         "Command": Column("COMMAND", lambda row: _command(row, whole)),
         "CreatedAt": Column("CREATED AT", lambda row: moment(row["Created"])),
         "RunningFor": Column("CREATED", lambda row: ago(row["Created"])),
-        "Ports": Column("PORTS", lambda row: ports_text(row.get("Ports") or ())),
+        "Ports": Column("PORTS", lambda row: ports_text(row.get("Ports") or [])),
         "State": Column("STATE", lambda row: row.get("State") or ""),
         "Status": Column("STATUS", lambda row: row.get("Status") or ""),
         "Size": Column("SIZE", _size),
@@ -34,7 +34,7 @@ def container_listing(*, whole: bool) -> Listing:
         "Mounts": Column("MOUNTS", lambda row: _mounts(row, whole)),
         "LocalVolumes": Column("LOCAL VOLUMES", _local_volumes),
         "Networks": Column("NETWORKS", _networks),
-        "Platform": Column("PLATFORM", lambda _: ""),
+        "Platform": Column("PLATFORM", lambda _: None),
     }  # fmt: skip
     default = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
     return Listing("*formatter.ContainerContext", columns, default, raw=_RAW)
@@ -138,6 +138,8 @@ def _shown_ip(address: str) -> str:
 def _range_text(key: tuple[str, str], first: int, last: int) -> str:
     address, protocol = key
     numbers = str(first) if first == last else f"{first}-{last}"
-    return f"{_shown_ip(address)}:{numbers}->{numbers}/{protocol}" if address else (
-        f"{numbers}/{protocol}"
+    return (
+        f"{_shown_ip(address)}:{numbers}->{numbers}/{protocol}"
+        if address
+        else (f"{numbers}/{protocol}")
     )

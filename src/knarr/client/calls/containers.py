@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from knarr.client.call import (
-    TAR_TYPE, Call, Lines, Output, Pieces, TwoWay, document, filters, path, query,
+    TAR_TYPE,
+    Call,
+    Lines,
+    Output,
+    Pieces,
+    TwoWay,
+    document,
+    filters,
+    path,
+    query,
 )  # fmt: skip
 from knarr.client.lean import TYPE_CHECKING
 
@@ -29,12 +38,14 @@ if TYPE_CHECKING:
 
 
 def list_(
-    *, all_: bool = False, limit: int | None = None, size: bool = False, where: Filters | None = None
+    *,
+    all_: bool = False,
+    limit: int | None = None,
+    size: bool = False,
+    where: Filters | None = None,
 ) -> Call[tuple[ContainerSummary, ...]]:
     """Containers, the newest first: the running ones, or all of them."""
-    pairs = query(
-        all=all_ or None, limit=limit, size=size or None, filters=filters(where)
-    )
+    pairs = query(all=all_ or None, limit=limit, size=size or None, filters=filters(where))
     return Call("GET", "/containers/json", pairs)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from knarr.client.call import TAR_TYPE, Call, Lines, Pieces, dumps, filters, path, query
-from knarr.client.lean import TYPE_CHECKING
+from knarr.client.call import TAR_TYPE, Call, Lines, Pieces, filters, path, query
+from knarr.client.lean import TYPE_CHECKING, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,9 +52,7 @@ def inspect(ref: str, *, platform: Platform | None = None) -> Call[ImageInspect]
     return Call("GET", path("images", ref, "json"), query(platform=_platform(platform)))
 
 
-def history(
-    ref: str, *, platform: Platform | None = None
-) -> Call[tuple[ImageHistoryItem, ...]]:
+def history(ref: str, *, platform: Platform | None = None) -> Call[tuple[ImageHistoryItem, ...]]:
     """The steps that made the image, the last one first."""
     return Call("GET", path("images", ref, "history"), query(platform=_platform(platform)))
 
@@ -76,7 +74,9 @@ def push(
     """Send an image to the registry that its name says."""
     pairs = query(platform=_platform(platform), tag=tag or None)
     # The engine refuses a push without the header, even where nobody has logged in: "{}".
-    return Lines("POST", path("images", name, "push"), pairs, headers=_registry_auth(auth or "e30="))
+    return Lines(
+        "POST", path("images", name, "push"), pairs, headers=_registry_auth(auth or "e30=")
+    )
 
 
 def import_(

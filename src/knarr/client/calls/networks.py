@@ -22,9 +22,7 @@ def create(body: Body) -> Call[NetworkCreated]:
     return Call("POST", "/networks/create", body=document(body))
 
 
-def inspect(
-    ref: str, *, verbose: bool = False, scope: str | None = None
-) -> Call[NetworkInspect]:
+def inspect(ref: str, *, verbose: bool = False, scope: str | None = None) -> Call[NetworkInspect]:
     """All that the engine knows of one network, the containers on it included."""
     return Call("GET", path("networks", ref), query(scope=scope or None, verbose=verbose or None))
 

@@ -56,7 +56,5 @@ def prune_build_cache(
     *, all_: bool = False, keep_bytes: int | None = None, where: Filters | None = None
 ) -> Call[BuildCachePruned]:
     """Remove what builds have kept for the next time."""
-    pairs = query(
-        all=all_ or None, filters=filters(where), **{"keep-storage": keep_bytes}
-    )
+    pairs = query(all=all_ or None, filters=filters(where), **{"keep-storage": keep_bytes})
     return Call("POST", "/build/prune", pairs)

@@ -7,6 +7,10 @@ from typing import Any
 
 import msgspec
 
+from knarr.spec.docker.build import BuildCache
+from knarr.spec.docker.container import ContainerSummary
+from knarr.spec.docker.image import ImageSummary
+from knarr.spec.docker.volume import Volume
 from knarr.spec.document import Document
 
 
@@ -200,3 +204,17 @@ class BuildCacheDiskUsage(Document):
     reclaimable: int = 0
     total_size: int = 0
     items: tuple[Any, ...] = ()
+
+
+class DataUsage(Document):
+    """Up to API 1.51 lists of everything; from 1.52 the four ``*_usage`` sums."""
+
+    layers_size: int = 0
+    images: tuple[ImageSummary, ...] = ()
+    containers: tuple[ContainerSummary, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    build_cache: tuple[BuildCache, ...] = ()
+    image_usage: ImagesDiskUsage | None = None
+    container_usage: ContainersDiskUsage | None = None
+    volume_usage: VolumesDiskUsage | None = None
+    build_cache_usage: BuildCacheDiskUsage | None = None

@@ -27,7 +27,7 @@ def ls(
         containers.list_(
             all_=all_ or limit > 0,
             limit=limit if limit > 0 else None,
-            size=size or ".Size" in form,
+            size=size or ".Size" in form or "json ." in form,
             where=wanted(filter_),
         )
     )
