@@ -1,5 +1,7 @@
 """The client's HTTP against h11 as the other side, whatever way the bytes are cut."""
 
+from itertools import pairwise
+
 import h11
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from knarr.errors import InvalidArgument, Unavailable
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     marks = sorted({place % (len(data) + 1) for place in places} | {0, len(data)})
-    pieces = [data[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    pieces = [data[a:b] for a, b in pairwise(marks)]
     return [piece for piece in pieces if piece]
 
 

@@ -99,7 +99,3 @@ class NetworkDisconnect(Document):
 
 class NetworksPruned(Document):
     networks_deleted: tuple[str, ...] = ()
-
-
-class NetworkInspect(Network):
-    containers: dict[str, EndpointResource] = msgspec.field(default_factory=dict)
