@@ -6,8 +6,8 @@ is what lets one operation run once for all of them, and what the cache is asked
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -15,9 +15,13 @@ from knarr.ids import Digest
 
 
 class Operation(Protocol):
-    """A frozen value that says all of what is to be done, but not on what."""
+    """A frozen dataclass that says all of what is to be done, but not on what.
+
+    A field that does not compare is for people and does not count in the digest.
+    """
 
     kind: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def describe(self) -> str:
         """One line for people."""
@@ -40,7 +44,8 @@ class Vertex:
 
     def __post_init__(self) -> None:
         inputs = [each.digest for each in self.inputs]
-        object.__setattr__(self, "digest", digest_of(self.op.kind, self.op, inputs))
+        said = {each.name: getattr(self.op, each.name) for each in fields(self.op) if each.compare}
+        object.__setattr__(self, "digest", digest_of(self.op.kind, said, inputs))
 
     def __hash__(self) -> int:
         return hash(self.digest)

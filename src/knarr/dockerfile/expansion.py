@@ -3,6 +3,7 @@
 Source: Dockerfile reference, "Environment replacement"; POSIX shell, 2.6.2 for the forms.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class Expanded:
     text: str
     words: tuple[str, ...]  # split at blanks that were neither quoted nor escaped
     found: frozenset[str]  # names that had a value
-    missing: frozenset[str]  # names that had none, whatever stood in for them
+    missing: frozenset[str]  # names that had none, and nothing to stand in for it
 
 
 def expand(
@@ -40,7 +41,8 @@ def expand(
     try:
         text, words = reader.until(None, raw=False)
     except ExpansionError as error:
-        raise ExpansionError(f'failed to process "{word}": {error}') from error
+        said = json.dumps(word, ensure_ascii=False)
+        raise ExpansionError(f"failed to process {said}: {error}") from error
     return Expanded(text, words, frozenset(reader.found), frozenset(reader.missing))
 
 
@@ -204,6 +206,8 @@ class _Reader:
     def _defaulted(self, name: str, modifier: str) -> str:
         word, _ = self.until("}", raw=False)
         value = self._value(name)
+        if modifier[-1] in {"-", "+"}:
+            self.missing.discard(name)
         empty_is_unset = modifier.startswith(":")
         absent = value is None or (empty_is_unset and not value)
         match modifier[-1]:

@@ -11,6 +11,7 @@ from typing import Final
 
 from knarr.build.graph import Vertex
 from knarr.build.ops import Context, Image, Scratch
+from knarr.dockerfile.directives import CheckOptions
 from knarr.dockerfile.expansion import ExpansionError, expand
 from knarr.dockerfile.instructions.arg import Arg
 from knarr.dockerfile.instructions.onbuild import OnBuild
@@ -61,6 +62,7 @@ class BuildOptions:
     build_platform: Platform = field(default_factory=host_platform)
     contexts: Mapping[str, NamedContext] = field(default_factory=dict)
     network: str = "default"
+    all_stages: bool = False  # not only those that the target needs, as for the checks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,23 +95,22 @@ class Plan:
     dockerfile: Dockerfile
     options: BuildOptions
     target: Stage
-    base: ImageDocument  # what the target's history begins with
+    bases: Mapping[int, ImageDocument]  # what each stage's history begins with, by its index
+    global_args: Mapping[str, str]
     steps: tuple[Step, ...]
     unused_args: tuple[str, ...]  # given by the client, asked for by nobody
+    epoch: int | None  # seconds since 1970 that SOURCE_DATE_EPOCH says
+    proxies: Mapping[str, str]  # variables that steps see and no cache key does
+    check: CheckOptions
 
     @property
     def vertex(self) -> Vertex:
         return self.target.node
 
     @property
-    def epoch(self) -> int | None:
-        """Seconds since 1970 that SOURCE_DATE_EPOCH says, None where it says nothing."""
-        text = self.options.build_args.get("SOURCE_DATE_EPOCH", "")
-        if not text:
-            return None
-        if not text.isascii() or not text.isdecimal():
-            raise InvalidArgument(f"invalid SOURCE_DATE_EPOCH: {text}")
-        return int(text)
+    def base(self) -> ImageDocument:
+        """What the target stands on."""
+        return self.bases[self.target.index]
 
 
 Bases = Mapping[BaseRequest, ImageDocument]
@@ -121,7 +122,8 @@ def bases_needed(dockerfile: Dockerfile, options: BuildOptions, known: Bases) ->
     Ask again with more of them known: an image's ONBUILD may need others.
     """
     lowering = _Lowering(dockerfile, options, known)
-    pending, seen, needed = [lowering.target_text()], set[int](), set[BaseRequest]()
+    pending = [lowering.target_text(), *(dockerfile.stages if options.all_stages else ())]
+    seen, needed = set[int](), set[BaseRequest]()
     while pending:
         text = pending.pop()
         if text.index in seen:
@@ -138,6 +140,8 @@ def bases_needed(dockerfile: Dockerfile, options: BuildOptions, known: Bases) ->
 def lower(dockerfile: Dockerfile, options: BuildOptions, bases: Bases) -> Plan:
     """The plan of the build. Raises BuildError or DockerfileError at the line that is wrong."""
     lowering = _Lowering(dockerfile, options, bases)
+    for text in dockerfile.stages if options.all_stages else ():
+        lowering.stage(text)
     target = lowering.stage(lowering.target_text())
     labels = {**target.config.labels, **options.labels}
     target = target.configured(labels=labels)
@@ -145,10 +149,48 @@ def lower(dockerfile: Dockerfile, options: BuildOptions, bases: Bases) -> Plan:
         dockerfile=dockerfile,
         options=options,
         target=target,
-        base=lowering.base_of[target.index],
+        bases=lowering.base_of,
+        global_args=lowering.global_args,
         steps=tuple(lowering.numbered_steps()),
         unused_args=lowering.unused_args(),
+        epoch=_epoch(lowering.global_args, options.build_args),
+        proxies=_proxies(options.build_args),
+        check=_check_options(dockerfile, options.build_args),
     )
+
+
+def default_global_args(dockerfile: Dockerfile, options: BuildOptions) -> dict[str, str]:
+    """The global ARGs as they would be if the client gave none."""
+    return _Lowering(dockerfile, replace(options, build_args={}), {}).global_args
+
+
+def _epoch(global_args: Mapping[str, str], build_args: Mapping[str, str]) -> int | None:
+    text = {**global_args, **build_args}.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal():
+        raise InvalidArgument(f"invalid SOURCE_DATE_EPOCH: {text}")
+    return int(text)
+
+
+def _proxies(build_args: Mapping[str, str]) -> dict[str, str]:
+    """Each in both cases: some programs read the one, some the other."""
+    given = {name: value for name, value in build_args.items() if name.upper() in PROXIES}
+    return {
+        **{name.lower(): value for name, value in given.items()},
+        **{name.upper(): value for name, value in given.items()},
+        **given,
+    }
+
+
+def _check_options(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> CheckOptions:
+    text = build_args.get("BUILDKIT_DOCKERFILE_CHECK")
+    if text is None:
+        return dockerfile.directives.check
+    try:
+        return CheckOptions.parse(text)
+    except ValueError as error:
+        raise InvalidArgument(f"failed to parse check options: {error}") from error
 
 
 def normal_image_name(text: str) -> str:

@@ -1,6 +1,6 @@
 """Where files come from: an image, a context, a repository, a URL, or the Dockerfile itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
@@ -22,7 +22,7 @@ class Image:
     """
 
     kind: ClassVar[str] = "image"
-    reference: str
+    reference: str = field(compare=False)
     diff_ids: tuple[str, ...]
 
     def describe(self) -> str:

@@ -1,1 +1,7 @@
-"""One function a build check; the package imports every file."""
+"""Build checks, one a file; importing the package registers them all."""
+
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -139,10 +139,12 @@ def _arguments(line: Line) -> tuple[tuple[str, ...], tuple[Heredoc, ...], str]:
     return paths, tuple(bodies[heredoc.name] for heredoc in announced.values()), destination
 
 
-def _said(keyword: str, transfer: Transfer, words: list[str], destination: str) -> str:
+def _said(keyword: str, transfer: Transfer, words: list[str], stage: Stage) -> str:
+    owner, mode = stage.expand(transfer.owner), stage.expand(transfer.mode)
+    destination = stage.expand(transfer.destination)
     flags = [
-        *([f"--chown={transfer.owner}"] if transfer.owner else []),
-        *([f"--chmod={transfer.mode}"] if transfer.mode else []),
+        *([f"--chown={owner}"] if owner else []),
+        *([f"--chmod={mode}"] if mode else []),
         *(["--link"] if transfer.link else []),
     ]
     inline = [f"<<{heredoc.name}" for heredoc in transfer.heredocs]
@@ -214,7 +216,7 @@ class Copy(Transfer):
             paths = tuple(_local_path(word) for word in words)
             selections.append(Selection(input=1, paths=paths))
         selections.extend(self._inline(stage, inputs))
-        said = _said("COPY", self, words, stage.expand(self.destination))
+        said = _said("COPY", self, words, stage)
         return self._operation(stage, inputs, selections, said, parents=self.parents)
 
     def origins(self) -> tuple[str, ...]:
@@ -278,7 +280,7 @@ class Add(Transfer):
                 inputs.append(remote)
                 selections.append(self._remote_selection(remote, len(inputs)))
         selections.extend(self._inline(stage, inputs))
-        said = _said("ADD", self, words, stage.expand(self.destination))
+        said = _said("ADD", self, words, stage)
         return self._operation(stage, inputs, selections, said)
 
     def _remote(self, word: str, checksum: str, target: str) -> Vertex | None:
