@@ -4,6 +4,7 @@ Plain `http.server` in threads, on loopback, independent of knarr's own server. 
 said by ``faults``: a function by the beginning of a path, called instead of the honest answer.
 """
 
+import base64
 import contextlib
 import gzip
 import hashlib
@@ -55,6 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     wbufsize = 0
+    disable_nagle_algorithm = True
     owner: "FakeRegistry"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
@@ -247,3 +249,72 @@ def times(count: int, behaviour: Fault) -> Fault:
         return behaviour(handler, asked)
 
     return limited
+
+
+@dataclass(eq=False)
+class TokenService:
+    """Guards a registry with tokens that it hands out itself, from another origin.
+
+    passwords: by user name; the empty name stands for anybody.
+    identity: an identity token that is worth as much as a password.
+    """
+
+    registry: FakeRegistry
+    server: FakeRegistry
+    passwords: dict[str, str]
+    identity: str = ""
+    life_s: int = 300
+    issued: dict[str, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.registry.faults["/v2/"] = self._guard
+        self.server.faults["/token"] = self._issue
+
+    @property
+    def realm(self) -> str:
+        return f"http://{self.server.host}/token"
+
+    def challenge(self, asked: Asked, **more: str) -> str:
+        name = asked.path.removeprefix("/v2/").split("/blobs")[0].split("/manifests")[0]
+        parameters = {
+            "realm": self.realm, "service": "test", "scope": f"repository:{name}:pull", **more,
+        }  # fmt: skip
+        return "Bearer " + ",".join(f'{key}="{value}"' for key, value in parameters.items())
+
+    def _guard(self, handler: Handler, asked: Asked) -> Any:
+        token = asked.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token in self.issued:
+            return False
+        more = {"error": "invalid_token"} if token else {}
+        handler.refuse(
+            401, "UNAUTHORIZED", "authentication required",
+            **{"WWW-Authenticate": self.challenge(asked, **more)},
+        )  # fmt: skip
+        return None
+
+    def _issue(self, handler: Handler, asked: Asked) -> None:
+        form: dict[str, list[str]] = asked.query
+        if asked.method == "POST":
+            length = int(asked.headers.get("Content-Length", "0"))
+            form = parse_qs(handler.rfile.read(length).decode())
+        if not self._is_known(asked, form):
+            return handler.reply(
+                401, json.dumps({"details": "incorrect username or password"}).encode()
+            )
+        token = f"token-{len(self.issued)}"
+        self.issued[token] = {scope for text in form.get("scope", []) for scope in text.split()}
+        body = {"token": token, "expires_in": self.life_s}
+        if "offline" in form.get("access_type", []) or "offline_token" in form:
+            body["refresh_token"] = self.identity
+        return handler.reply(200, json.dumps(body).encode())
+
+    def _is_known(self, asked: Asked, form: dict[str, list[str]]) -> bool:
+        if "refresh_token" in form:
+            return bool(self.identity) and form["refresh_token"] == [self.identity]
+        if "password" in form:
+            return self.passwords.get(form["username"][0]) == form["password"][0]
+        packed = asked.headers.get("Authorization", "").removeprefix("Basic ")
+        if not packed:
+            return "" in self.passwords
+        username, _, password = base64.b64decode(packed).decode().partition(":")
+        return self.passwords.get(username) == password

@@ -216,6 +216,8 @@ class Transport:
             options["ssl_context"] = self._tls(origin, trust)
             if not trust.verify:
                 options["assert_hostname"] = False
+                # Who configured it knows; each request need not say so again.
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         proxy = self._proxies.proxy_for(origin)
         manager: urllib3.PoolManager
         if proxy:
