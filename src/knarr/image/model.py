@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from knarr.content import Blob, digest_of
+from knarr.errors import InvalidArgument
 from knarr.ids import ContainerId, DiffId, Digest, ImageId
 from knarr.reference import Reference
+from knarr.snapshot import Layer
 from knarr.spec.docker.image import ImageConfig
 from knarr.spec.oci.image import ImageDocument
+from knarr.times import rfc3339_ns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,43 @@ class Image:
     @property
     def config(self) -> ImageConfig:
         return self.document.config or ImageConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerForm:
+    """A compressed form of a layer, stored and pinned."""
+
+    diff_id: DiffId
+    blob: Blob
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImage:
+    """An image that is to be recorded: its layers are stored and pinned, and perhaps without rows.
+
+    Layers of the config that are not in ``layers`` must have rows already.
+    """
+
+    config: bytes  # its digest will be the ID
+    layers: tuple[Layer, ...] = ()
+    tags: tuple[Reference, ...] = ()
+    repo_digests: tuple[Reference, ...] = ()
+    parent: ImageId | None = None
+    manifest: bytes = b""  # as it came, where it came with one; a push sends it again
+    forms: tuple[LayerForm, ...] = ()
+
+    @property
+    def id(self) -> ImageId:
+        return ImageId(digest_of(self.config))
+
+
+def created_ns(document: ImageDocument) -> int:
+    """When the config says it was made; 0 where it says nothing that is a time."""
+    try:
+        return rfc3339_ns(document.created)
+    except InvalidArgument:
+        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,26 @@
 """The verbs of images."""
 
-# ruff: noqa: ARG002
-
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+import builtins
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 from knarr.content import BlobStore
-from knarr.errors import Unsupported
-from knarr.image.model import Image, ImageUsers
+from knarr.content import rows as content_rows
+from knarr.errors import Conflict, InvalidArgument, NotFound
+from knarr.events import Event
+from knarr.ids import DiffId, Digest, ImageId, is_digest, is_hex_prefix
+from knarr.image import archive, documents, removal, rows
+from knarr.image.feed import Feed
+from knarr.image.filters import LIST, PRUNE, Filters, ImageFilter
+from knarr.image.model import Image, ImageUsers, NewImage, created_ns
+from knarr.image.progress import Meter
+from knarr.image.receive import Receiver
+from knarr.image.removal import HARD, SOFT, ImageInUse, Reason, Situation
+from knarr.reference import Reference
 from knarr.snapshot import Layers
+from knarr.snapshot import rows as layer_rows
 from knarr.spec.docker.image import (
     ImageDeleted,
     ImageHistoryItem,
@@ -17,8 +30,6 @@ from knarr.spec.docker.image import (
 )
 from knarr.spec.docker.progress import Progress
 from knarr.store import Database
-
-Filters = Mapping[str, Sequence[str]]
 
 
 class ImageService:
@@ -30,45 +41,320 @@ class ImageService:
         self._layers = layers
         self._users = users
 
+    # -- finding -----------------------------------------------------------------------------
+
     def resolve(self, ref: str) -> Image:
         """The image called by name, name@digest, ID or unique ID prefix.
 
         Raises NotFound (``No such image: x:latest``), InvalidArgument for what can be no name.
         """
-        raise Unsupported(f"resolve {ref}")
+        if is_digest(ref) or (len(ref) == 64 and is_hex_prefix(ref)):
+            return self.get(ImageId(Digest(f"sha256:{ref.removeprefix('sha256:')}")), ref)
+        reference = Reference.parse(ref).tagged()
+        found = self._named(reference)
+        if found is None and (prefix := _id_prefix(ref)):
+            matches = rows.by_prefix(self._db, prefix)
+            found = matches[0] if len(matches) == 1 else None
+        if found is None:
+            raise NotFound(f"No such image: {reference.familiar}")
+        return self.get(found, ref)
+
+    def get(self, image: ImageId, ref: str = "") -> Image:
+        """By its whole ID. Raises NotFound; ``ref`` is how it was asked for."""
+        found = rows.find(self._db, image)
+        if found is None:
+            raise NotFound(f"No such image: {ref or image}")
+        return found
+
+    def find(self, ref: str) -> Image | None:
+        """As ``resolve``, but None where there is no such image."""
+        try:
+            return self.resolve(ref)
+        except NotFound:
+            return None
+
+    def _named(self, reference: Reference) -> ImageId | None:
+        if reference.digest is None:
+            return rows.by_tag(self._db, reference.name, reference.tag)
+        if (image := rows.by_digest(self._db, reference.name, reference.digest)) is not None:
+            return image
+        # Docker finds an image by name@ID too, when it has a tag of that name.
+        known = [image for _, image in rows.tags_of(self._db, reference.name)]
+        image = ImageId(reference.digest)
+        return image if image in known else None
+
+    # -- showing -----------------------------------------------------------------------------
 
     def list(
         self, filters: Filters, *, everything: bool = False, shared_size: bool = False
     ) -> tuple[ImageSummary, ...]:
-        """Newest first. Filters: dangling, label, label!, before, since, reference, until."""
-        raise Unsupported("list")
+        """Newest first. Filters: dangling, label, label!, before, since, reference, until.
+
+        everything: intermediate images too, which have no name and children.
+        """
+        wanted = self._filter(filters, LIST)
+        images = rows.every(self._db)
+        parents = {image.parent for image in images}
+        shown = []
+        for image in images:
+            named = tuple(each for each in image.tags if wanted.named(each))
+            digests = tuple(each for each in image.repo_digests if wanted.named(each))
+            intermediate = not (image.tags or image.repo_digests) and image.id in parents
+            hidden = (
+                (intermediate and not everything)
+                or (wanted.patterns and not (named or digests))
+                or (wanted.dangling is not None and wanted.dangling != (not image.tags))
+            )
+            if not hidden and wanted.admits(image):
+                shown.append((image, named, digests))
+        shared = documents.shared_bytes(images, self._layer_sizes()) if shared_size else {}
+        return tuple(
+            documents.summary(image, named, digests, shared_bytes=shared.get(image.id, -1))
+            for image, named, digests in shown
+        )
 
     def inspect(self, ref: str) -> ImageInspect:
-        raise Unsupported("inspect")
+        image = self.resolve(ref)
+        return documents.inspect(image, self._layers.places(image.diff_ids))
 
     def history(self, ref: str) -> tuple[ImageHistoryItem, ...]:
         """Newest step first."""
-        raise Unsupported("history")
+        image = self.resolve(ref)
+        line = [image]
+        while line[-1].parent and (older := rows.find(self._db, line[-1].parent)):
+            line.append(older)
+        return documents.history(line, self._layer_sizes())
+
+    def _layer_sizes(self) -> dict[DiffId, int]:
+        layers = layer_rows.all_layers(self._db)
+        return {diff_id: layer.content_bytes for diff_id, layer in layers.items()}
+
+    def _filter(self, filters: Filters, known: Sequence[str]) -> ImageFilter:
+        return ImageFilter.parse(
+            filters,
+            known=known,
+            created=lambda ref: created_ns(self.resolve(ref).document),
+            now_ns=time.time_ns(),
+        )
+
+    # -- naming ------------------------------------------------------------------------------
 
     def tag(self, ref: str, repository: str, tag: str = "") -> None:
         """Another name for the image; a name that led elsewhere is moved."""
-        raise Unsupported("tag")
+        image = self.resolve(ref)
+        name = new_name(repository, tag)
+        with self._db.transaction() as tx:
+            rows.put_tag(tx, name, image.id)
+            tx.emit(image_event("tag", image, name.familiar))
+
+    def add(self, new: NewImage, *actions: str) -> Image:
+        """Record an image whose layers are stored, and give it its names.
+
+        ``actions`` are the events to tell, ``load`` or ``import``. The caller unpins afterwards.
+        Raises InvalidArgument where a layer of it is neither new nor known.
+        """
+        manifest = self._blobs.put(new.manifest) if new.manifest else None
+        try:
+            with self._db.transaction() as tx:
+                rows.record(tx, new, manifest)
+                image = self.get(new.id)
+                for action in actions:
+                    tx.emit(image_event(action, image, image.id))
+        finally:
+            if manifest is not None:
+                self._blobs.unpin(manifest.digest)
+        return image
+
+    # -- removing ----------------------------------------------------------------------------
 
     async def remove(
         self, ref: str, *, force: bool = False, no_prune: bool = False
     ) -> tuple[ImageDeleted, ...]:
-        """Untag, and delete the image with its last name. Raises Conflict in Docker's words."""
-        raise Unsupported("remove")
+        """Untag, and delete the image with its last name. Raises Conflict in Docker's words.
+
+        no_prune: parents without a name stay. Files are gone when this returns.
+        """
+        try:
+            return self._remove(ref, force=force, prune=not no_prune)
+        finally:
+            await asyncio.to_thread(self._layers.empty_trash)
 
     async def prune(self, filters: Filters) -> ImagesPruned:
-        raise Unsupported("prune")
+        """Delete images without a name, or with ``dangling=false`` all without a container."""
+        wanted = self._filter(filters, PRUNE)
+        dangling_only = wanted.dangling is not False
+        before = self._layer_sizes()
+        deleted: list[ImageDeleted] = []
+        images = rows.every(self._db)
+        parents = {image.parent for image in images}
+        for image in images:
+            intermediate = not (image.tags or image.repo_digests) and image.id in parents
+            kept = (dangling_only and image.tags) or intermediate or not wanted.admits(image)
+            if kept:
+                continue
+            names = [str(each) for each in (*image.tags, *image.repo_digests)]
+            for ref in names or [image.id]:
+                with suppress(Conflict, NotFound):
+                    deleted += self._remove(ref, force=False, prune=True)
+        await asyncio.to_thread(self._layers.empty_trash)
+        freed = sum(before.values()) - sum(self._layer_sizes().values())
+        with self._db.transaction() as tx:
+            tx.emit(
+                Event(type="image", action="prune", actor="", attributes={"reclaimed": str(freed)})
+            )
+        return ImagesPruned(images_deleted=tuple(deleted), space_reclaimed=freed)
 
-    def load(
-        self, archive: AsyncIterator[bytes], *, quiet: bool = False
+    def _remove(self, ref: str, *, force: bool, prune: bool) -> tuple[ImageDeleted, ...]:
+        image = self.resolve(ref)
+        situation = self._situation(image)
+        told: list[ImageDeleted] = []
+        if not removal.is_id_prefix(image.id, ref):
+            if not force:
+                removal.refuse_untag(situation, ref)
+            self._untag(image, _removed_with(image, Reference.parse(ref).tagged()), told)
+            if self.get(image.id).tags or self.get(image.id).repo_digests:
+                return tuple(told)
+            quiet = True
+        else:
+            quiet = False
+            if removal.is_single(situation.references):
+                removal.refuse_delete(situation, HARD if force else HARD | Reason.STOPPED)
+                self._untag(image, situation.references, told)
+        self._delete(image.id, told, force=force, prune=prune, quiet=quiet)
+        return tuple(told)
+
+    def _situation(self, image: Image) -> Situation:
+        return Situation(
+            image=image,
+            children=rows.children_of(self._db, image.id),
+            users=self._users.containers_of(image.id),
+        )
+
+    def _untag(
+        self, image: Image, references: Sequence[Reference], told: builtins.list[ImageDeleted]
+    ) -> None:
+        with self._db.transaction() as tx:
+            for reference in references:
+                rows.drop_reference(tx, reference)
+                tx.emit(image_event("untag", image, image.id))
+                told.append(ImageDeleted(untagged=reference.familiar))
+
+    def _delete(
+        self,
+        image_id: ImageId,
+        told: builtins.list[ImageDeleted],
+        *,
+        force: bool,
+        prune: bool,
+        quiet: bool,
+    ) -> None:
+        """Delete an image, then its parents while they have no name, child or container.
+
+        quiet: its name is gone already, so what stands against the rest is no error, unless the
+        image would be left dangling without need.
+        """
+        image = self.get(image_id)
+        situation = self._situation(image)
+        try:
+            removal.refuse_delete(situation, HARD if force else HARD | SOFT)
+        except Conflict as conflict:
+            if quiet and (not situation.dangling or isinstance(conflict, ImageInUse)):
+                return
+            raise
+        self._untag(image, situation.references, told)
+        with self._db.transaction() as tx:
+            rows.drop(tx, image_id)
+            tx.emit(image_event("delete", image, image_id))
+        told.append(ImageDeleted(deleted=image_id))
+        told += [
+            ImageDeleted(deleted=chain) for chain in documents.freed_chains(image, self.collect())
+        ]
+        if prune and image.parent and rows.find(self._db, image.parent) is not None:
+            self._delete(image.parent, told, force=False, prune=True, quiet=True)
+
+    def collect(self) -> set[DiffId]:
+        """Take away layers and blobs that nobody holds; returns the layers.
+
+        Quick: directories are moved aside, ``empty_trash`` of the layer store deletes them.
+        """
+        with self._db.transaction() as tx:
+            freed = layer_rows.forget_unheld_layers(tx)
+            blobs = content_rows.forget_unheld_blobs(tx)
+        for layer in freed:
+            self._layers.discard(layer.diff_id)
+        for blob in blobs:
+            self._blobs.discard(blob.digest)
+        return {layer.diff_id for layer in freed}
+
+    # -- archives ----------------------------------------------------------------------------
+
+    async def load(
+        self, source: AsyncIterator[bytes], *, quiet: bool = False
     ) -> AsyncIterator[Progress]:
-        """Take in a docker archive or an OCI layout as it arrives. On failure nothing is left."""
-        raise Unsupported("load")
+        """Take in a docker archive or an OCI layout as it arrives. On failure nothing is left.
 
-    def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
-        """One tar of several images. Raises NotFound before the first byte."""
-        raise Unsupported("save")
+        Raises InvalidArgument for an archive that is broken, hostile or contradicts itself,
+        Unavailable when the disk is full.
+        """
+        feed, meter = Feed(), Meter("Loading layer", quiet=quiet)
+        receiver = Receiver(self._layers, self._blobs, meter.report)
+        pumping = asyncio.create_task(feed.pump(source))
+        reading = asyncio.create_task(asyncio.to_thread(receiver.read, feed.read))
+        reading.add_done_callback(lambda _: meter.close())
+        try:
+            async for message in meter:
+                yield message
+            for new in archive.images(await reading, archive.machine()):
+                yield Progress(stream=self._loaded(new))
+        finally:
+            feed.stop()
+            pumping.cancel()
+            await asyncio.gather(reading, pumping, return_exceptions=True)
+            receiver.forget(
+                lambda diff_id: layer_rows.find_layer(self._db, diff_id) is not None,
+                lambda digest: content_rows.blob_size(self._db, digest) is not None,
+            )
+            await asyncio.to_thread(self._layers.empty_trash)
+
+    def _loaded(self, new: NewImage) -> str:
+        lines = []
+        for tag in new.tags:
+            holder = rows.by_tag(self._db, tag.name, tag.tag)
+            if holder is not None and holder != new.id:
+                lines.append(
+                    f"The image {tag.familiar} already exists,"
+                    f" renaming the old one with ID {holder} to empty string\n"
+                )
+        image = self.add(new, "load")
+        lines += [f"Loaded image: {tag.familiar}\n" for tag in new.tags]
+        return "".join(lines) or f"Loaded image ID: {image.id}\n"
+
+
+def new_name(repository: str, tag: str = "") -> Reference:
+    """The name a person gives an image. Raises InvalidArgument in Docker's words."""
+    reference = Reference.parse(f"{repository}:{tag}" if tag else repository)
+    if reference.digest:
+        raise InvalidArgument("refusing to create a tag with a digest reference")
+    if reference.familiar_name == "sha256":
+        raise InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name")
+    return reference.tagged()
+
+
+def image_event(action: str, image: Image, name: str) -> Event:
+    """An event with the image's labels and how it was called."""
+    attributes = {**image.config.labels, "name": name}
+    return Event(type="image", action=action, actor=image.id, attributes=attributes)
+
+
+def _removed_with(image: Image, reference: Reference) -> tuple[Reference, ...]:
+    """The name, and with a repository's last tag the digests that came with it."""
+    if reference.digest:
+        return (reference,)
+    others = [each for each in image.tags if each.name == reference.name and each != reference]
+    digests = [each for each in image.repo_digests if each.name == reference.name]
+    return (reference,) if others else (reference, *digests)
+
+
+def _id_prefix(ref: str) -> str:
+    digits = ref.removeprefix("sha256:")
+    return digits if is_hex_prefix(digits) else ""

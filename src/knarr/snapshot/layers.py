@@ -74,7 +74,12 @@ class Layers:
         """
         return tuple(self.lower(diff_id) for diff_id in dict.fromkeys(reversed(diff_ids)))
 
+    def places(self, diff_ids: Sequence[DiffId]) -> tuple[Path, ...]:
+        """Where each layer is, topmost first, for people to look at; nothing is mounted for it."""
+        return tuple(self.folder(diff_id) for diff_id in reversed(diff_ids))
+
     def lower(self, diff_id: DiffId) -> Path:
+        """The layer's directory for overlayfs; mounted if that is what its driver does."""
         folder = self.folder(diff_id)
         for driver in self._drivers:
             if driver.has(folder):

@@ -60,8 +60,10 @@ class ImageInspect(Document):
     descriptor: OCIDescriptor | None = None
     repo_tags: tuple[str, ...] = ()
     repo_digests: tuple[str, ...] = ()
+    parent: str = ""
     comment: str | None = None
     created: str | None = None
+    docker_version: str = ""
     author: str | None = None
     config: ImageConfig | None = None
     architecture: str = ""
