@@ -21,7 +21,7 @@ from knarr.network.model import (
     Member,
     Network,
 )
-from knarr.network.plan import EndpointPlan, Names, interface, is_isolated
+from knarr.network.plan import Names, interface
 from knarr.spec.docker.container import EndpointSettings
 
 _MAC: Final = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
@@ -166,7 +166,7 @@ def gateway_endpoint(
     The highest priority wins, then the network whose name comes first. Source: Docker's
     documentation of ``--gw-priority``.
     """
-    able = [each for each in endpoints if _gateway(each.settings, version)]
+    able = [each for each in endpoints if gateway_of(each.settings, version)]
     return min(
         able,
         key=lambda each: (-each.settings.gw_priority, networks[each.network].name),
@@ -174,33 +174,8 @@ def gateway_endpoint(
     )
 
 
-def _gateway(settings: EndpointSettings, version: int) -> str:
+def gateway_of(settings: EndpointSettings, version: int) -> str:
     return settings.gateway if version == 4 else settings.ipv6_gateway
-
-
-def bridge_endpoint_plan(
-    endpoint: Endpoint,
-    network: Network,
-    *,
-    bridge: str,
-    mtu: int,
-    gateways: Sequence[int],
-    hairpin: bool,
-) -> EndpointPlan:
-    """gateways: the IP versions whose default route goes out here."""
-    return EndpointPlan(
-        bridge=bridge,
-        link=endpoint.link,
-        interface=endpoint.interface,
-        mac=endpoint.settings.mac_address,
-        mtu=mtu,
-        addresses=interfaces(endpoint),
-        gateways=tuple(
-            ip_address(_gateway(endpoint.settings, version)) for version in sorted(gateways)
-        ),
-        hairpin=hairpin,
-        isolated=is_isolated(network),
-    )
 
 
 def interfaces(endpoint: Endpoint) -> tuple[Interface, ...]:

@@ -19,7 +19,7 @@ from knarr.kernel.netlink import Link, Netlink
 from knarr.kernel.nftables import NfTables
 from knarr.network import plan, ruleset
 from knarr.network.firewall import Iptables, in_use
-from knarr.network.model import AddressRange
+from knarr.network.model import Address, AddressRange
 from knarr.network.plan import BridgePlan, EndpointPlan, Entry, Names
 
 _log = logging.getLogger("knarr.network")
@@ -200,7 +200,7 @@ class HostNetwork:
                 [
                     request
                     for each in endpoints
-                    for request in each.outside(self._bridges[each.bridge], namespace)
+                    for request in each.outside(self._anchor(each.anchor), namespace)
                 ]
             )
             indices = (self._index(inside, each.interface) for each in endpoints)
@@ -210,17 +210,40 @@ class HostNetwork:
             inside.act(requests)
             self.change(add=entries)
         except BaseException:
-            self._route.act([netlink.remove_link(each.link) for each in endpoints])
+            self._route.act([netlink.remove_link(each.link) for each in endpoints if each.link])
             raise
         finally:
             os.close(namespace)
 
+    def _anchor(self, name: str) -> int:
+        """The index of a bridge or a parent link. Raises OSError (ENODEV) when it is not there."""
+        if name in self._bridges:
+            return self._bridges[name]
+        return netlink.link_of(self._route.get(netlink.get_link(name))).index
+
     def _index(self, inside: Netlink, interface: str) -> int:
         return netlink.link_of(inside.get(netlink.get_link(interface))).index
 
-    def unplug(self, links: Sequence[str], entries: Sequence[Entry]) -> None:
-        """Silence the links at once and drop the published ports; ``reap`` takes the links away."""
-        self._without_missing(entries)
+    def route(self, sandbox: Sandbox, interface: str, gateway: Address) -> None:
+        """Set a container's default route of the gateway's family."""
+        inside = Netlink(sandbox.netlink)
+        index = self._index(inside, interface)
+        inside.act([netlink.set_default_route(gateway, link=index)])
+
+    def remove_inside(self, sandbox: Sandbox, interface: str) -> None:
+        """Take away the container's end, where it has no other. Content when it is gone."""
+        Netlink(sandbox.netlink).act([netlink.remove_link(interface)])
+
+    def unplug(
+        self, links: Sequence[str], entries: Sequence[Entry], instead: Sequence[Entry] = ()
+    ) -> None:
+        """Silence the links at once and drop the published ports; ``reap`` takes the links away.
+
+        instead: entries to have in place of ``entries``.
+        """
+        if entries != instead:
+            self._without_missing(entries)
+            self.change(add=instead)
         self._route.act([netlink.silence(name) for name in links])
 
     def reap(self, links: Sequence[str]) -> None:

@@ -47,14 +47,21 @@ class Pool:
         """How many are taken."""
         return len(self._taken)
 
+    @property
+    def is_full(self) -> bool:
+        return self._settled() > self._last
+
     def _any(self) -> int:
-        number = self._lowest
-        while number in self._taken or number in self._reserved:
-            number += 1
+        number = self._settled()
         if number > self._last:
             raise Conflict(f"no available addresses on the pool {self._subnet.pool}")
-        self._lowest = number
         return number
+
+    def _settled(self) -> int:
+        """The lowest free number; beyond the last when there is none."""
+        while self._lowest in self._taken or self._lowest in self._reserved:
+            self._lowest += 1
+        return self._lowest
 
     def _checked(self, wanted: Address) -> int:
         number = int(wanted)

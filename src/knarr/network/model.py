@@ -1,7 +1,7 @@
 """What the room talks of: networks, what a container asks of them, and what it got."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
@@ -133,6 +133,9 @@ class PublishedPort:
     @property
     def binding(self) -> PortBinding:
         return PortBinding(host_ip=str(self.host_ip), host_port=str(self.host_port))
+
+    def leading_to(self, target: Address) -> "PublishedPort":
+        return replace(self, target=target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 
 from knarr.ids import EndpointId, NetworkId
 from knarr.kernel import netlink, nftables
@@ -129,16 +129,41 @@ def mtu_of(network: Network, *, uplink: int) -> int:
     return int(chosen) if chosen.isdecimal() and int(chosen) else min(1500, uplink or 1500)
 
 
+class EndpointPlan(Protocol):
+    """How one endpoint comes to be, whatever its driver."""
+
+    @property
+    def anchor(self) -> str:
+        """The link on the host that it hangs on: a bridge, a parent."""
+
+    @property
+    def link(self) -> str:
+        """The host's end; empty where there is none."""
+
+    @property
+    def interface(self) -> str:
+        """The container's end."""
+
+    def outside(self, anchor: int, namespace: int) -> list[netlink.Request]:
+        """Requests for the host's namespace; the container's end is in place after the first.
+
+        anchor: that link's index. namespace: a file descriptor of the container's.
+        """
+
+    def inside(self, index: int) -> list[netlink.Request]:
+        """Requests for the container's namespace, where the interface has that index."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointPlan:
-    """One end on a bridge and one in the container.
+class PairPlan:
+    """One end in a bridge and one in the container.
 
     gateways: of the default routes to set, none when another endpoint has them.
     hairpin: the container may reach its own published ports by the host's address.
     isolated: no traffic with other containers of the network (icc=false).
     """
 
-    bridge: str
+    anchor: str
     link: str
     interface: str
     mac: str
@@ -148,12 +173,11 @@ class EndpointPlan:
     hairpin: bool = False
     isolated: bool = False
 
-    def outside(self, bridge: int, namespace: int) -> list[netlink.Request]:
-        """Requests for the host's namespace; the pair is in place after the first."""
+    def outside(self, anchor: int, namespace: int) -> list[netlink.Request]:
         requests = [
             netlink.add_veth(
                 self.link,
-                bridge=bridge,
+                bridge=anchor,
                 mtu=self.mtu,
                 peer=self.interface,
                 peer_mac=self.mac,
@@ -167,7 +191,6 @@ class EndpointPlan:
         return requests
 
     def inside(self, index: int) -> list[netlink.Request]:
-        """Requests for the container's namespace, where the interface has that index."""
         return inside(index, self.addresses, self.gateways)
 
 

@@ -105,10 +105,22 @@ class PortTable:
             self._users.setdefault((port.protocol, port.host_port), []).append(port.host_ip)
         return complaints
 
+    def replace(self, container: ContainerId, ports: Sequence[PublishedPort]) -> None:
+        """The same ports or fewer of them, leading elsewhere; their sockets stay."""
+        if ports:
+            self._claims[container].ports[:] = ports
+        else:
+            self.release(container)
+
     def release(self, container: ContainerId) -> None:
         """Content when it holds none."""
         self._forget(container, keep=0)
         if claims := self._claims.pop(container, None):
+            claims.close()
+
+    def close(self) -> None:
+        """Let go of all sockets; the ports still lead to their containers."""
+        for claims in self._claims.values():
             claims.close()
 
     def _forget(self, container: ContainerId, *, keep: int) -> None:

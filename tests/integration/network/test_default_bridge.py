@@ -159,7 +159,7 @@ async def test_containers_stay_plugged_in_over_a_restart_and_leftovers_go(
     run = Runner(first)
     kept = await run("kept", ports=(PortRequest(container_port=80, first=8080, last=8080),))
     lost = await run("lost")
-    lost_link = first._endpoints[lost.id][0].link
+    lost_link = first._registry.of(lost.id)[0].link
     host.nftables(lambda tables: tables.commit([remove_table("knarr")]))  # nft flush ruleset
 
     second = NetworkService(db, "/run/knarr")
