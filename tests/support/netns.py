@@ -107,6 +107,20 @@ class Namespace:
             for body in Netlink(self.netlink).dump(rtnetlink.get_links())
         }
 
+    def mac(self, name: str) -> str:
+        return rtnetlink.link_of(Netlink(self.netlink).get(rtnetlink.get_link(name))).mac
+
+    def add_address(self, name: str, address: str) -> None:
+        self.act(rtnetlink.add_address(self.index(name), ip_interface(address)))
+
+    def gateway(self, version: int = 4) -> str:
+        """Where the default route leads; empty when there is none."""
+        for body in Netlink(self.netlink).dump(rtnetlink.get_routes(version)):
+            route = rtnetlink.route_of(body)
+            if route and not route.range.prefixlen:
+                return str(route.gateway or "")
+        return ""
+
     def nftables(self, work: Callable[[NfTables], T]) -> T:
         """Call ``work`` with the namespace's nf_tables."""
         with closing(self.run(NfTables.open)) as tables:

@@ -1,10 +1,5 @@
 """The default bridge, with real traffic."""
 
-import asyncio
-import socket
-import threading
-from collections.abc import Callable
-
 import pytest
 
 from knarr.errors import KnarrError
@@ -13,35 +8,9 @@ from knarr.network import NetworkService, PortRequest
 from knarr.store import Database
 from support.cages import HOST, OUTSIDE, Runner
 from support.netns import Namespace
+from support.traffic import answers_udp, eventually, greet, greeting
 
 pytestmark = pytest.mark.needs("namespaces")
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Until it holds; what the service does behind the answer takes a moment."""
-    async with asyncio.timeout(3):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
-def greeting(client: socket.socket) -> bytes:
-    with client:
-        return client.recv(100)
-
-
-def greet(server: socket.socket, times: int = 1) -> list[str]:
-    """Say hello to whoever connects; returns a list that fills with their addresses."""
-    peers: list[str] = []
-
-    def serve() -> None:
-        for _ in range(times):
-            client, peer = server.accept()
-            peers.append(peer[0])
-            with client:
-                client.sendall(b"hello")
-
-    threading.Thread(target=serve, daemon=True).start()
-    return peers
 
 
 async def test_two_containers_reach_each_other(run: Runner) -> None:
@@ -85,10 +54,7 @@ async def test_a_published_udp_port_answers(
         (host.udp("0.0.0.0", 0), "127.0.0.1"),
         (host.udp("0.0.0.0", 0), HOST),
     ):
-        client.sendto(b"ping", (address, 5353))
-        question, peer = server.recvfrom(100)
-        server.sendto(question.upper(), peer)
-        assert client.recvfrom(100) == (b"PING", (address, 5353))
+        assert answers_udp(server, client, address, 5353)
 
 
 async def test_a_port_that_is_not_published_is_not_reached(
