@@ -3,8 +3,6 @@
 Source: Engine API, ContainerStats.
 """
 
-from typing import Any
-
 import msgspec
 
 from knarr.spec.document import SnakeDocument
@@ -91,7 +89,7 @@ class ContainerStats(SnakeDocument, omit_defaults=False):
     read: str = ""
     cpu_stats: ContainerCPUStats | None = None
     memory_stats: ContainerMemoryStats | None = None
-    networks: Any | None = None
+    networks: dict[str, ContainerNetworkStats] | None = None
     pids_stats: ContainerPidsStats | None = None
     blkio_stats: ContainerBlkioStats | None = None
     num_procs: int = 0
