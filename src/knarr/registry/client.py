@@ -19,7 +19,14 @@ from knarr.ids import Digest, is_digest
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.challenge import parse_challenges, scope
 from knarr.registry.failures import Refusal, Refused, insufficient, may_pass, refusal_of
-from knarr.registry.manifests import ACCEPTED, MANIFEST_LIMIT, Fetched, digest_of, received
+from knarr.registry.manifests import (
+    ACCEPTED,
+    MANIFEST_LIMIT,
+    Fetched,
+    digest_of,
+    read_index,
+    received,
+)
 from knarr.registry.origin import checked_target, origin_of, same_origin
 from knarr.registry.retry import RetryPolicy, retry_after_s
 from knarr.registry.table import Endpoint
@@ -28,9 +35,10 @@ from knarr.registry.transport import Call, NotTls, Reply, Source, Transport, Tru
 from knarr.spec import decode
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.oci.distribution import Catalog, TagList
-from knarr.spec.oci.image import Descriptor
+from knarr.spec.oci.image import Descriptor, Index
 
 _REDIRECTS: Final = 5
+_TAG_LENGTH: Final = 128
 _PAGES: Final = 10_000
 _NEXT: Final = re.compile(r"""<([^>]*)>\s*;[^,]*\brel="?next"?""", re.IGNORECASE)
 _ERROR_LIMIT: Final = 64 << 10  # bytes of a refusal that are read
@@ -93,14 +101,16 @@ class RegistryClient:
         *,
         actions: tuple[str, ...] = ("pull",),
         schemes: dict[str, str] | None = None,
+        offline: bool = False,
     ) -> None:
         """actions: the rights to ask for: ``pull``, ``push``, ``delete``.
 
         schemes: what insecure hosts were found to speak; shared by clients to ask each once.
+        offline: a token to keep instead of the password is wanted, as on a login.
         """
         self.endpoint, self.patience = endpoint, patience
         self._transport, self._login = transport, login
-        self._authorizer = Authorizer(transport, login, insecure=endpoint.insecure)
+        self._authorizer = Authorizer(transport, login, insecure=endpoint.insecure, offline=offline)
         self._schemes = {} if schemes is None else schemes
         self._scopes: Scopes = (
             (scope(endpoint.repository, *actions),) if endpoint.repository else ()
@@ -204,6 +214,70 @@ class RegistryClient:
         reply.discard()
         return reply.length or 0
 
+    # -- changes -----------------------------------------------------------------------------
+
+    def put_manifest(self, tag_or_digest: str, manifest: Fetched) -> bool:
+        """Store a manifest or an index whose parts are there.
+
+        False when it has a subject and the registry does not keep track of such: then it is the
+        client's to do so. Raises KnarrError when the registry made something else of it.
+        """
+        reply = self.ask(
+            "PUT",
+            f"manifests/{tag_or_digest}",
+            headers={"Content-Type": manifest.media_type},
+            body=lambda: manifest.raw,
+        )
+        reply.discard()
+        stored = reply.header("Docker-Content-Digest")
+        if stored and stored != manifest.digest:
+            raise KnarrError(
+                f"the registry stored {stored} where {manifest.digest} was sent: it changes"
+                " manifests, and cannot be trusted with them"
+            )
+        return reply.header("OCI-Subject") is not None
+
+    def delete_manifest(self, tag_or_digest: str) -> None:
+        self.ask("DELETE", f"manifests/{tag_or_digest}").discard()
+
+    def delete_blob(self, digest: Digest) -> None:
+        self.ask("DELETE", f"blobs/{digest}").discard()
+
+    def referrers(self, digest: Digest, artifact_type: str = "") -> tuple[Descriptor, ...]:
+        """Manifests whose subject this one is: signatures, attestations, and the like.
+
+        Registries without the API have them in an index under a tag made of the digest.
+        Source: distribution-spec, "Listing Referrers", "Referrers Tag Schema".
+        """
+        try:
+            pages = list(self._pages(f"referrers/{digest}", Index))
+            found = tuple(each for page in pages for each in page.manifests)
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise
+            found = self.tagged_referrers(digest)
+        return tuple(
+            each for each in found if not artifact_type or each.artifact_type == artifact_type
+        )
+
+    def tagged_referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """The list that clients keep by hand, under a tag."""
+        try:
+            listed = self.manifest(referrers_tag(digest), f"referrers of {digest}")
+        except Refused as error:
+            if error.refusal.status != 404:
+                raise
+            return ()
+        return read_index(listed).manifests
+
+    def login(self) -> str:
+        """Prove the login. The identity token to keep instead of the password, or nothing.
+
+        Raises Unauthorized.
+        """
+        self.ask("GET", f"{self.base()}/v2/").discard()
+        return self._authorizer.identity_token
+
     # -- requests ----------------------------------------------------------------------------
 
     def url(self, place: str) -> str:
@@ -262,7 +336,7 @@ class RegistryClient:
 
     def _refused(self, method: str, place: str, reply: Reply) -> Refused:
         try:
-            body = reply.read_all(_ERROR_LIMIT) if method != "HEAD" else b""
+            body = reply.read_all(_ERROR_LIMIT)
         except KnarrError:
             body = b""
         refusal = refusal_of(reply.status, body)
@@ -333,6 +407,11 @@ class RegistryClient:
             verify=not self.endpoint.insecure,
             fenced=host.host != home.host and not home.is_loopback,
         )
+
+
+def referrers_tag(digest: Digest) -> str:
+    """The tag under which referrers are listed where the registry has no API for them."""
+    return digest.replace(":", "-")[:_TAG_LENGTH]
 
 
 def next_page(links: Iterable[str]) -> str | None:

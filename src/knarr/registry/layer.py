@@ -4,25 +4,18 @@ The first downloads and hashes, the second unpacks behind it, at a pace of its o
 file already. It sees the end of its input only once the digest holds.
 """
 
-import asyncio
-import contextlib
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
 from knarr.content import BlobStore
 from knarr.content.partial import Follower, PartialBlob
 from knarr.errors import InvalidArgument
-from knarr.ids import short
 from knarr.registry.client import RegistryClient
 from knarr.registry.download import download
 from knarr.registry.manifests import RemoteLayer
-from knarr.registry.transfers import Tell
-from knarr.spec.docker.progress import Progress
-
-_TELL_EVERY_S: Final = 0.1
+from knarr.registry.threads import Speaker
 
 
 class ByteReader(Protocol):
@@ -49,33 +42,6 @@ class LayerSink(Protocol):
         ...
 
 
-class Speaker:
-    """What a layer's threads have to say, brought to the loop, and not too often."""
-
-    def __init__(self, layer: RemoteLayer, tell: Tell) -> None:
-        self._id, self._total = short(layer.digest), layer.descriptor.size
-        self._tell = tell
-        self._loop = asyncio.get_running_loop()
-        self._next_s = 0.0
-        self._downloaded = False
-
-    def __call__(self, status: str, current: int = 0) -> None:
-        self._downloaded = self._downloaded or status == "Download complete"
-        total = self._total if current else 0
-        if current and current != total:
-            now = time.monotonic()
-            if now < self._next_s:
-                return
-            self._next_s = now + _TELL_EVERY_S
-        message = Progress.about(self._id, status, current, total)
-        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who listened
-            self._loop.call_soon_threadsafe(self._tell, message)
-
-    def unpacked(self, position: int) -> None:
-        if self._downloaded:
-            self("Extracting", position)
-
-
 class _BlobReader:
     """A blob that is there already, read like one that arrives."""
 
@@ -98,7 +64,7 @@ class _BlobReader:
 class _Watched:
     """Tells how far a layer is unpacked, once its download is over."""
 
-    def __init__(self, inner: Follower | _BlobReader, say: "Speaker") -> None:
+    def __init__(self, inner: Follower | _BlobReader, say: Speaker) -> None:
         self._inner, self._say = inner, say
 
     @property
@@ -119,7 +85,7 @@ class LayerJob:
     sources: tuple[RegistryClient, ...]
     blobs: BlobStore
     sink: LayerSink
-    say: "Speaker"
+    say: Speaker
     threads: ThreadPoolExecutor
 
     def run(self) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from knarr.errors import InvalidArgument, KnarrError, NotFound, Unsupported
 from knarr.ids import DiffId, Digest, ImageId, is_digest
 from knarr.spec import decode
+from knarr.spec.document import CamelDocument
 from knarr.spec.oci.image import (
     DOCKER_CONFIG,
     DOCKER_INDEX,
@@ -71,6 +72,17 @@ class Fetched:
     def descriptor(self) -> Descriptor:
         return Descriptor(media_type=self.media_type, digest=self.digest, size=len(self.raw))
 
+    def as_referrer(self) -> Descriptor:
+        """As a list of referrers shows it: with its kind and its annotations."""
+        document = decode(self.raw, _Referring)
+        return Descriptor(
+            media_type=self.media_type,
+            digest=self.digest,
+            size=len(self.raw),
+            artifact_type=document.artifact_type or document.config.media_type,
+            annotations=document.annotations,
+        )
+
     @property
     def is_index(self) -> bool:
         return self.media_type in INDEX_TYPES
@@ -108,6 +120,20 @@ class RemoteImage:
     @property
     def id(self) -> ImageId:
         return ImageId(self.config.digest)
+
+
+class _Referring(CamelDocument):
+    """What a manifest or an index says of itself to those who look for its subject."""
+
+    artifact_type: str = ""
+    config: Descriptor = Descriptor()
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+    subject: Descriptor | None = None
+
+
+def subject_of(document: Fetched) -> Descriptor | None:
+    """The manifest which this one is about, such as the signed one of a signature."""
+    return decode(document.raw, _Referring).subject
 
 
 def digest_of(raw: bytes) -> Digest:

@@ -6,21 +6,19 @@ what two pulls want is done once.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 from knarr.content import BlobStore
-from knarr.errors import InvalidArgument, KnarrError, Unavailable
+from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import short
 from knarr.reference import DEFAULT_TAG, Reference
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.client import RegistryClient
 from knarr.registry.failures import Refused, pull_refused
-from knarr.registry.layer import LayerJob, LayerSink, Speaker
+from knarr.registry.layer import LayerJob, LayerSink
 from knarr.registry.manifests import (
     CONFIG_LIMIT,
     RemoteImage,
@@ -31,7 +29,14 @@ from knarr.registry.manifests import (
     read_index,
 )
 from knarr.registry.registries import Logins, Registries
-from knarr.registry.transfers import Tell, Transfers
+from knarr.registry.threads import (
+    Speaker,
+    Tell,
+    all_or_first_error,
+    called_off_when_cancelled,
+    in_thread,
+)
+from knarr.registry.transfers import Transfers
 from knarr.spec.docker.progress import Progress
 from knarr.spec.oci.image import Platform
 from knarr.spec.oci.platform import machine_platform
@@ -67,12 +72,12 @@ class Puller:
         Raises NotFound, Unauthorized, Forbidden, Unavailable, Unsupported in Docker's words.
         """
         asked, wanted = reference.tagged(), platform or machine_platform()
-        with _called_off_when_cancelled() as cancellation:
+        with called_off_when_cancelled() as cancellation:
             return await asyncio.to_thread(self._find, asked, logins, wanted, cancellation)
 
     async def tags(self, reference: Reference, logins: Logins) -> tuple[str, ...]:
         """All tags of a repository, for ``pull --all-tags``."""
-        with _called_off_when_cancelled() as cancellation:
+        with called_off_when_cancelled() as cancellation:
             client = self._registries.pullers(reference, logins, cancellation)[-1]
             return await asyncio.to_thread(_translated, reference, lambda: tuple(client.tags()))
 
@@ -95,12 +100,9 @@ class Puller:
         )
         for layer in biggest_first:
             self._blobs.pin(layer.digest)
-        try:
-            async with asyncio.TaskGroup() as layers:
-                for layer in biggest_first:
-                    layers.create_task(self._layer(layer, found.sources, sink, tell))
-        except BaseExceptionGroup as group:
-            raise _first_of(group) from group
+        await all_or_first_error(
+            [self._layer(layer, found.sources, sink, tell) for layer in biggest_first]
+        )
 
     def unpin_all(self, image: RemoteImage) -> None:
         """The image is recorded, or is not going to be: its blobs are held by rows, or nobody."""
@@ -155,10 +157,10 @@ class Puller:
             sources=tuple(source.under(cancellation) for source in sources),
             blobs=self._blobs,
             sink=sink,
-            say=Speaker(layer, tell),
+            say=Speaker(short(layer.digest), layer.descriptor.size, tell),
             threads=self._thread_pool(),
         )
-        await _in_thread(self._thread_pool(), job.run, cancellation)
+        await in_thread(job.run, cancellation, self._thread_pool())
 
     def _thread_pool(self) -> ThreadPoolExecutor:
         """Two threads for each layer at work, so that none waits for one that waits for it."""
@@ -197,36 +199,3 @@ def _translated(reference: Reference, question: Callable[[], T]) -> T:
     except Refused as error:
         known = pull_refused(reference.familiar, reference.familiar_name, error.refusal)
         raise known or error.meaning() from error
-
-
-async def _in_thread(
-    threads: ThreadPoolExecutor, work: Callable[[], None], cancellation: Cancellation
-) -> None:
-    """Run it; cancelled, call it off and stay until it has ended: it holds files."""
-    future = asyncio.get_running_loop().run_in_executor(threads, work)
-    try:
-        await asyncio.shield(future)
-    except asyncio.CancelledError:
-        cancellation.call_off()
-        while not future.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({future})
-        future.exception()  # seen: being called off is what it says
-        raise
-
-
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Of several failures at once, the one to tell: what was refused, before what broke."""
-    known = [error for error in group.exceptions if isinstance(error, KnarrError)]
-    refused = [error for error in known if not isinstance(error, Unavailable)]
-    return (*refused, *known, *group.exceptions)[0]
-
-
-@contextmanager
-def _called_off_when_cancelled() -> Iterator[Cancellation]:
-    cancellation = Cancellation()
-    try:
-        yield cancellation
-    except asyncio.CancelledError:
-        cancellation.call_off()
-        raise

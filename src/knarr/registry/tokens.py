@@ -59,11 +59,12 @@ class Authorizer:
         login: AuthConfig,
         *,
         insecure: bool = False,
+        offline: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._transport, self._login, self._insecure, self._clock = (
-            transport, login, insecure, clock,
-        )  # fmt: skip
+        """offline: ask for an identity token too, to keep instead of the password."""
+        self._transport, self._login, self._clock = transport, login, clock
+        self._insecure, self._offline = insecure, offline
         self._tokens: dict[Scopes, _Token] = {}
         self._basic = False
         self._lock = threading.Lock()
@@ -119,13 +120,13 @@ class Authorizer:
     def _fetch(self, realm: str, service: str, scopes: Scopes, source: str) -> TokenReply:
         trust = Trust(verify=not self._insecure, fenced=not origin_of(source).is_loopback)
         failure: KnarrError | None = None
-        for call in token_calls(realm, service, scopes, self._login):
+        for call in token_calls(realm, service, scopes, self._login, offline=self._offline):
             reply = self._transport.send(call, trust)
             body = reply.read_all(_TOKEN_LIMIT)
             if reply.status == 200:
                 return _token_reply(body, realm)
             failure = self._failure(call, reply, body)
-            if reply.status not in (401, 404, 405):
+            if reply.status not in (404, 405):
                 break
         raise failure or Unauthorized("no way to ask for a token")
 
@@ -139,18 +140,17 @@ class Authorizer:
         return Unavailable(str(refused)) if reply.status >= 500 else refused.meaning()
 
 
-def token_calls(realm: str, service: str, scopes: Scopes, login: AuthConfig) -> list[Call]:
-    """The requests that may yield a token, in the order in which to try them. Pure."""
+def token_calls(
+    realm: str, service: str, scopes: Scopes, login: AuthConfig, *, offline: bool = False
+) -> list[Call]:
+    """The requests that may yield a token, in the order in which to try them. Pure.
+
+    offline: an identity token is wanted too; servers give it out in one of two ways.
+    """
     if login.identitytoken:
         return [_oauth(realm, service, scopes, login)]
-    return [_get(realm, service, scopes, login)]
-
-
-def login_calls(realm: str, service: str, login: AuthConfig) -> list[Call]:
-    """The same for ``login``, which asks for an identity token to keep instead of the password."""
-    if login.identitytoken:
-        return [_oauth(realm, service, (), login)]
-    return [_oauth(realm, service, (), login), _get(realm, service, (), login, offline=True)]
+    calls = [_get(realm, service, scopes, login, offline=offline)]
+    return [*calls, _oauth(realm, service, scopes, login)] if offline else calls
 
 
 def _oauth(realm: str, service: str, scopes: Scopes, login: AuthConfig) -> Call:

@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from knarr.registry.threads import Tell
 from knarr.spec.docker.progress import Progress
-
-Tell = Callable[[Progress], None]
-"""Takes one line of progress; called in the event loop."""
 
 Work = Callable[[Tell], Coroutine[Any, Any, None]]
 

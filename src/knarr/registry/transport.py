@@ -117,6 +117,7 @@ class Reply:
             self._raw.shutdown()
 
     def close(self) -> None:
+        """Harmless at the end of a body: then the connection is kept for the next request."""
         self._raw.close()
 
 
