@@ -143,6 +143,7 @@ class Server:
             "signal": self._signal, "know": self._know, "release": self._release,
             "make_sandbox": self._make_sandbox, "open_sandbox": self._open_sandbox,
             "remove_sandbox": self._remove_sandbox, "open_socket": self._open_socket,
+            "open_netlink": self._open_netlink,
             "end": self._end,
         }  # fmt: skip
         self._listening = _listen("keeper.sock")
@@ -341,6 +342,10 @@ class Server:
     def _remove_sandbox(self, arguments: Message, answer: Answer) -> None:
         self._sandboxes.remove(arguments["sandbox"])
         answer.ok()
+
+    def _open_netlink(self, arguments: Message, answer: Answer) -> None:
+        netlink = self._sandboxes.open_netlink(arguments["sandbox"], arguments["protocol"])
+        answer.ok({}, (netlink.detach(),))
 
     def _open_socket(self, arguments: Message, answer: Answer) -> None:
         bound = self._sandboxes.bind(

@@ -28,7 +28,7 @@ INET: Final = 1  # families: IPv4 and IPv6 together
 IPV4: Final = 2
 IPV6: Final = 10
 
-_NETLINK_NETFILTER: Final = 12
+NETLINK_NETFILTER: Final = 12
 _SUBSYSTEM: Final = 10 << 8
 _BATCH_BEGIN: Final = 0x10
 _BATCH_END: Final = 0x11
@@ -60,7 +60,7 @@ class NfTables:
 
     @classmethod
     def open(cls) -> "NfTables":
-        return cls(Netlink.open(_NETLINK_NETFILTER))
+        return cls(Netlink.open(NETLINK_NETFILTER))
 
     def close(self) -> None:
         self._netlink.close()
@@ -421,6 +421,11 @@ def lookup(set_: Set, *, negated: bool = False) -> bytes:
     if negated:
         parts.append(_u32(5, 1))
     return _expression("lookup", *parts)
+
+
+def load(data: bytes, quarter: int = 0) -> bytes:
+    """Load a constant."""
+    return _expression("immediate", _u32(1, _QUARTER + quarter), _value(2, data))
 
 
 def redirect(family: int, *, port_quarter: int | None = None) -> bytes:
