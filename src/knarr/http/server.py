@@ -22,6 +22,7 @@ _HEAD_LIMIT: Final = 64 * 1024
 _BUFFER: Final = 1 << 20  # bytes read ahead on a connection before the client has to wait
 _PIECE: Final = 256 * 1024  # bytes read at once from a body
 _DRAIN_LIMIT: Final = 1 << 20  # bytes of an unread body swallowed to keep a connection alive
+_BODILESS: Final = frozenset({204, 304})
 _log = logging.getLogger("knarr.http")
 
 
@@ -193,10 +194,10 @@ class Server:
         """Send the answer; False when the connection cannot be used again."""
         if isinstance(answer.body, bytes):
             headers = dict(answer.headers)
-            if answer.status not in (204, 304):
+            if answer.status not in _BODILESS:
                 headers.setdefault("Content-Length", str(len(answer.body)))
             _write_head(writer, answer.status, headers, self._common)
-            if request.method != "HEAD":
+            if request.method != "HEAD" and answer.status not in _BODILESS:
                 writer.write(answer.body)
             await writer.drain()
             return True

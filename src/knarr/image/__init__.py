@@ -1,9 +1,26 @@
 """Images: names for a config and a chain of layers; load, save, import, tag, remove, history.
 
+The verbs are in service.py, which image a name means in catalogue.py, archives in archives.py (what
+comes in: receive.py, then archive.py; what goes out: save.py), removal's rules in removal.py.
 May import: snapshot, content, store, events, spec, errors, ids.
 """
 
-from knarr.image.model import Image, ImageUser, ImageUsers, NoUsers
-from knarr.image.service import ImageService
+from knarr.image.archive import machine
+from knarr.image.derive import derived
+from knarr.image.imported import Import
+from knarr.image.model import Image, ImageUser, ImageUsers, LayerForm, NewImage, NoUsers
+from knarr.image.service import ImageService, new_name
 
-__all__ = ["Image", "ImageService", "ImageUser", "ImageUsers", "NoUsers"]
+__all__ = [
+    "Image",
+    "ImageService",
+    "ImageUser",
+    "ImageUsers",
+    "Import",
+    "LayerForm",
+    "NewImage",
+    "NoUsers",
+    "derived",
+    "machine",
+    "new_name",
+]

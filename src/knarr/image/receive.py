@@ -89,7 +89,7 @@ class Receiver:
         with ExitStack() as undo:
             workers = undo.enter_context(ThreadPoolExecutor(_WORKERS, "layer"))
             settling: dict[str, Future[Layer]] = {}
-            stream = TarStream(_plain(chunks))
+            stream = TarStream(plain_chunks(chunks))
             try:
                 for member in stream:
                     self._take(stream, member, workers, settling)
@@ -243,8 +243,11 @@ def _expected(name: str, incoming: _Incoming) -> DiffId | None:
     return None if digest is None or incoming.compressed else DiffId(digest)
 
 
-def _plain(chunks: Callable[[], bytes]) -> Callable[[], bytes]:
-    """The archive itself may be compressed as a whole."""
+def plain_chunks(chunks: Callable[[], bytes]) -> Callable[[], bytes]:
+    """The same stream unpacked: an archive may be compressed as a whole.
+
+    Raises InvalidArgument for an empty one.
+    """
     first = b""
     while len(first) < 6 and (chunk := chunks()):
         first += chunk

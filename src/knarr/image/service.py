@@ -10,14 +10,16 @@ from knarr.content import BlobStore
 from knarr.content import rows as content_rows
 from knarr.errors import Conflict, InvalidArgument, NotFound
 from knarr.events import Event
-from knarr.ids import DiffId, Digest, ImageId, is_digest, is_hex_prefix
-from knarr.image import archive, documents, removal, rows
-from knarr.image.feed import Feed
+from knarr.ids import DiffId, ImageId
+from knarr.image import documents, removal, rows
+from knarr.image.archives import Archives
+from knarr.image.catalogue import Catalogue
+from knarr.image.events import image_event
 from knarr.image.filters import LIST, PRUNE, Filters, ImageFilter
+from knarr.image.imported import Import
 from knarr.image.model import Image, ImageUsers, NewImage, created_ns
-from knarr.image.progress import Meter
-from knarr.image.receive import Receiver
 from knarr.image.removal import HARD, SOFT, ImageInUse, Reason, Situation
+from knarr.image.save import size_bytes
 from knarr.reference import Reference
 from knarr.snapshot import Layers
 from knarr.snapshot import rows as layer_rows
@@ -40,50 +42,37 @@ class ImageService:
         self._blobs = blobs
         self._layers = layers
         self._users = users
-
-    # -- finding -----------------------------------------------------------------------------
+        self._catalogue = Catalogue(db)
+        self._archives = Archives(db, blobs, layers, self._catalogue)
 
     def resolve(self, ref: str) -> Image:
         """The image called by name, name@digest, ID or unique ID prefix.
 
         Raises NotFound (``No such image: x:latest``), InvalidArgument for what can be no name.
         """
-        if is_digest(ref) or (len(ref) == 64 and is_hex_prefix(ref)):
-            return self.get(ImageId(Digest(f"sha256:{ref.removeprefix('sha256:')}")), ref)
-        reference = Reference.parse(ref).tagged()
-        found = self._named(reference)
-        if found is None and (prefix := _id_prefix(ref)):
-            matches = rows.by_prefix(self._db, prefix)
-            found = matches[0] if len(matches) == 1 else None
-        if found is None:
-            raise NotFound(f"No such image: {reference.familiar}")
-        return self.get(found, ref)
-
-    def get(self, image: ImageId, ref: str = "") -> Image:
-        """By its whole ID. Raises NotFound; ``ref`` is how it was asked for."""
-        found = rows.find(self._db, image)
-        if found is None:
-            raise NotFound(f"No such image: {ref or image}")
-        return found
+        return self._catalogue.resolve(ref)
 
     def find(self, ref: str) -> Image | None:
         """As ``resolve``, but None where there is no such image."""
         try:
-            return self.resolve(ref)
+            return self._catalogue.resolve(ref)
         except NotFound:
             return None
 
-    def _named(self, reference: Reference) -> ImageId | None:
-        if reference.digest is None:
-            return rows.by_tag(self._db, reference.name, reference.tag)
-        if (image := rows.by_digest(self._db, reference.name, reference.digest)) is not None:
-            return image
-        # Docker finds an image by name@ID too, when it has a tag of that name.
-        known = [image for _, image in rows.tags_of(self._db, reference.name)]
-        image = ImageId(reference.digest)
-        return image if image in known else None
+    def get(self, image: ImageId) -> Image:
+        """By its whole ID. Raises NotFound."""
+        return self._catalogue.get(image)
 
     # -- showing -----------------------------------------------------------------------------
+
+    def descendants(self, image: ImageId) -> frozenset[ImageId]:
+        """The image and all that were built or committed upon it, here."""
+        found, waiting = {image}, [image]
+        while waiting:
+            new = set(rows.children_of(self._db, waiting.pop())) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
 
     def list(
         self, filters: Filters, *, everything: bool = False, shared_size: bool = False
@@ -288,46 +277,33 @@ class ImageService:
 
     # -- archives ----------------------------------------------------------------------------
 
-    async def load(
-        self, source: AsyncIterator[bytes], *, quiet: bool = False
-    ) -> AsyncIterator[Progress]:
+    def load(self, source: AsyncIterator[bytes], *, quiet: bool = False) -> AsyncIterator[Progress]:
         """Take in a docker archive or an OCI layout as it arrives. On failure nothing is left.
 
         Raises InvalidArgument for an archive that is broken, hostile or contradicts itself,
         Unavailable when the disk is full.
         """
-        feed, meter = Feed(), Meter("Loading layer", quiet=quiet)
-        receiver = Receiver(self._layers, self._blobs, meter.report)
-        pumping = asyncio.create_task(feed.pump(source))
-        reading = asyncio.create_task(asyncio.to_thread(receiver.read, feed.read))
-        reading.add_done_callback(lambda _: meter.close())
-        try:
-            async for message in meter:
-                yield message
-            for new in archive.images(await reading, archive.machine()):
-                yield Progress(stream=self._loaded(new))
-        finally:
-            feed.stop()
-            pumping.cancel()
-            await asyncio.gather(reading, pumping, return_exceptions=True)
-            receiver.forget(
-                lambda diff_id: layer_rows.find_layer(self._db, diff_id) is not None,
-                lambda digest: content_rows.blob_size(self._db, digest) is not None,
-            )
-            await asyncio.to_thread(self._layers.empty_trash)
+        return self._archives.load(source, self.add, quiet=quiet)
 
-    def _loaded(self, new: NewImage) -> str:
-        lines = []
-        for tag in new.tags:
-            holder = rows.by_tag(self._db, tag.name, tag.tag)
-            if holder is not None and holder != new.id:
-                lines.append(
-                    f"The image {tag.familiar} already exists,"
-                    f" renaming the old one with ID {holder} to empty string\n"
-                )
-        image = self.add(new, "load")
-        lines += [f"Loaded image: {tag.familiar}\n" for tag in new.tags]
-        return "".join(lines) or f"Loaded image ID: {image.id}\n"
+    def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
+        """One tar of several images. Raises NotFound, before the first byte."""
+        plan = self._archives.save_plan(refs)
+        with self._db.transaction() as tx:
+            meant = (image for ref in refs for image, _ in self._catalogue.meant(ref))
+            for image in dict.fromkeys(meant):
+                tx.emit(image_event("save", self.get(image), image))
+        return self._archives.save(plan)
+
+    def save_size_bytes(self, refs: Sequence[str]) -> int:
+        """How many bytes ``save`` will send."""
+        return size_bytes(self._archives.save_plan(refs))
+
+    def import_(self, source: AsyncIterator[bytes], wanted: Import) -> AsyncIterator[Progress]:
+        """An image of one layer from the tar of a root filesystem, compressed or not.
+
+        The message's status is the new image's ID. Raises as ``load`` does.
+        """
+        return self._archives.import_(source, wanted, self.add)
 
 
 def new_name(repository: str, tag: str = "") -> Reference:
@@ -340,12 +316,6 @@ def new_name(repository: str, tag: str = "") -> Reference:
     return reference.tagged()
 
 
-def image_event(action: str, image: Image, name: str) -> Event:
-    """An event with the image's labels and how it was called."""
-    attributes = {**image.config.labels, "name": name}
-    return Event(type="image", action=action, actor=image.id, attributes=attributes)
-
-
 def _removed_with(image: Image, reference: Reference) -> tuple[Reference, ...]:
     """The name, and with a repository's last tag the digests that came with it."""
     if reference.digest:
@@ -353,8 +323,3 @@ def _removed_with(image: Image, reference: Reference) -> tuple[Reference, ...]:
     others = [each for each in image.tags if each.name == reference.name and each != reference]
     digests = [each for each in image.repo_digests if each.name == reference.name]
     return (reference,) if others else (reference, *digests)
-
-
-def _id_prefix(ref: str) -> str:
-    digits = ref.removeprefix("sha256:")
-    return digits if is_hex_prefix(digits) else ""

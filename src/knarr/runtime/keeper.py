@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,12 +41,13 @@ class Keeper:
 
     def __init__(self, run_root: Path) -> None:
         self._run_root = run_root.absolute()
-        self._layout = Layout.of_this_machine()
+        self.layout = Layout.of_this_machine()
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
         self._exits: deque[tuple[int, Exit]] = deque()
         self._news = asyncio.Event()
         self._groups: dict[str, str] = {}
+        self._awaited: dict[str, asyncio.Future[Exit]] = {}
 
     # Connection.
 
@@ -80,6 +81,10 @@ class Keeper:
             )
         self._groups = {each.id: each.cgroup for each in running if each.exec_id is None}
         return connection, tuple(running)
+
+    def untold_exits(self) -> frozenset[str]:
+        """The containers whose exits wait to be told by ``exits``."""
+        return frozenset(exit_.id for _, exit_ in self._exits if exit_.exec_id is None)
 
     async def close(self) -> None:
         """Leave; the keeper goes on."""
@@ -120,7 +125,7 @@ class Keeper:
         write_bundle(folder, launch.spec, launch.runtime)
         linux, process = launch.spec.linux, launch.spec.process
         place = self._place(folder, launch.runtime, "runtime")
-        group = self._layout.cgroup(linux.cgroups_path) if linux.cgroups_path else None
+        group = self.layout.cgroup(linux.cgroups_path) if linux.cgroups_path else None
         enters = launch.runtime.enters and group is not None
         writes = group.writes(limits_of(linux.resources)) if group is not None and enters else ()
         running = await self._start(
@@ -138,6 +143,21 @@ class Keeper:
         )
         self._groups[launch.id] = linux.cgroups_path
         return running
+
+    async def run(self, launch: Launch) -> Exit:
+        """Run a container to its end; that exit is not among ``exits``. Raises as ``start``."""
+        ended = asyncio.get_running_loop().create_future()
+        self._awaited[launch.id] = ended
+        try:
+            await self.start(launch)
+            while not ended.done():
+                # After a break the keeper tells again what we may have missed.
+                connection = await self._connected()
+                await asyncio.wait((ended, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+            result: Exit = ended.result()
+            return result
+        finally:
+            del self._awaited[launch.id]
 
     async def exec(self, launch: ExecLaunch) -> Running:
         """Run a further process in a container. Raises StartFailed, or Conflict if it is over."""
@@ -334,19 +354,18 @@ class Keeper:
     def _group(self, container_id: str) -> Cgroup:
         if not (path := self._groups.get(container_id)):
             raise NotFound(f"container {container_id} is not running")
-        return self._layout.cgroup(path)
+        return self.layout.cgroup(path)
 
     async def _ask(self, verb: str, arguments: Message) -> tuple[Message, list[int]]:
         connection = await self._connected()
         return await connection.ask(verb, arguments)
 
     async def _connect(self, running: list[Running]) -> "_Connection":
-        def told(what: str, arguments: Mapping[str, Any]) -> None:
+        def told(connection: _Connection, what: str, arguments: Mapping[str, Any]) -> None:
             if what == "alive":
                 running.append(_running(arguments))
             elif what == "exit":
-                self._exits.append((arguments["number"], _exit(arguments)))
-                self._news.set()
+                self._on_exit(connection, arguments["number"], _exit(arguments))
 
         try:
             return _Connection(_dial(self._run_root), told, self._news.set)
@@ -358,6 +377,19 @@ class Keeper:
             raise Unavailable(
                 f"the keeper of {self._run_root} cannot be reached: {error}"
             ) from error
+
+    def _on_exit(self, connection: "_Connection", number: int, exit_: Exit) -> None:
+        awaited = self._awaited.get(exit_.id) if exit_.exec_id is None else None
+        if awaited is not None and not awaited.done():
+            awaited.set_result(exit_)
+            connection.post("know", {"number": number})
+        else:
+            self._exits.append((number, exit_))
+            self._news.set()
+
+
+_OnTold = Callable[["_Connection", str, Mapping[str, Any]], None]
+_OnLost = Callable[[], None]
 
 
 class _RuntimeFailed(KnarrError):
@@ -371,9 +403,11 @@ class _RuntimeFailed(KnarrError):
 class _Connection:
     """Messages over one socket of the loop; answers find who asked by number."""
 
-    def __init__(self, connection: socket.socket, told: Any, lost: Any) -> None:
+    def __init__(self, connection: socket.socket, told: _OnTold, lost: _OnLost) -> None:
+        """``told`` hears what the keeper says by itself, ``lost`` that it is gone."""
         self._loop = asyncio.get_running_loop()
-        self._socket, self._told, self._lost = connection, told, lost
+        self._socket, self._told, self._on_lost = connection, told, lost
+        self.lost: asyncio.Future[None] = self._loop.create_future()
         self._asked: dict[int, asyncio.Future[tuple[Message, list[int]]]] = {}
         self._waiting: deque[Message] = deque()
         self._number = 0
@@ -403,7 +437,8 @@ class _Connection:
             if not answered.done():
                 answered.set_exception(Unavailable("the keeper ended"))
         self._asked.clear()
-        self._lost()
+        self.lost.set_result(None)
+        self._on_lost()
 
     def _put(self, verb: str, arguments: Message) -> int:
         if not self.open:
@@ -441,7 +476,7 @@ class _Connection:
 
     def _dispatch(self, message: Message, descriptors: list[int]) -> None:
         if "tell" in message:
-            self._told(message["tell"], message["args"])
+            self._told(self, message["tell"], message["args"])
             return
         answered = self._asked.pop(message["re"], None)
         if answered is None or answered.done():

@@ -109,6 +109,18 @@ class Layers:
             if self._pins[diff_id] <= 0:
                 del self._pins[diff_id]
 
+    @contextmanager
+    def pinned(self, diff_ids: Iterable[DiffId]) -> Iterator[None]:
+        """Keep several for the length of a block."""
+        held = tuple(diff_ids)
+        for diff_id in held:
+            self.pin(diff_id)
+        try:
+            yield
+        finally:
+            for diff_id in held:
+                self.unpin(diff_id)
+
     def discard(self, diff_id: DiffId) -> None:
         """Take away a layer whose row is gone. Quick; ``empty_trash`` deletes it.
 
