@@ -147,9 +147,7 @@ class Server:
             "end": self._end,
         }  # fmt: skip
         self._listening = _listen("keeper.sock")
-        self._consoles = _listen("console.sock")
         loop.watch(self._listening.fileno(), READ, self._on_daemon)
-        loop.watch(self._consoles.fileno(), READ, lambda _: self._take_terminals())
         for alive in tuple(journal.alive()):
             self._adopt(alive)
         self._leave_if_lonely()
@@ -239,7 +237,7 @@ class Server:
                 hidden=Hidden(*hidden) if hidden else None,
             ),
             pid_file=arguments["pid_file"],
-            terminal=arguments["terminal"],
+            console=arguments["console"],
             size=(size[0], size[1]) if size else None,
             open_stdin=arguments["open_stdin"],
             stdin_once=arguments["stdin_once"],
@@ -315,20 +313,6 @@ class Server:
         group = self._layout.cgroup(alive.cgroup) if alive.cgroup else None
         self._task(alive.key).adopt(alive, group)
 
-    def _take_terminals(self) -> None:
-        while True:
-            try:
-                connection, _ = self._consoles.accept()
-            except BlockingIOError:
-                return
-            with connection:
-                pid, _, _ = _peer(connection)
-                _, masters, _, _ = socket.recv_fds(connection, 4096, 1, socket.MSG_CMSG_CLOEXEC)
-                for task in self._tasks.values():
-                    if masters and task.runtime_pid == pid:
-                        task.take_terminal(masters.pop())
-                _close(tuple(masters))
-
     # Network namespaces.
 
     def _make_sandbox(self, arguments: Message, answer: Answer) -> None:
@@ -359,14 +343,14 @@ class Server:
 
 def _listen(path: str) -> socket.socket:
     """A socket at ``path``, relative to the run folder: absolute ones may be too long."""
-    kind = new_socket() if path == "keeper.sock" else socket.socket(socket.AF_UNIX)
+    listening = new_socket()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    kind.bind(path)
+    listening.bind(path)
     os.chmod(path, 0o600)
-    kind.listen(64)
-    kind.setblocking(False)
-    return kind
+    listening.listen(64)
+    listening.setblocking(False)
+    return listening
 
 
 def _peer(connection: socket.socket) -> tuple[int, int, int]:

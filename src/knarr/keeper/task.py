@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from knarr.keeper.console import Console
 from knarr.keeper.files import remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
 from knarr.keeper.loop import READ, Loop
@@ -36,14 +37,16 @@ class LogPlace(NamedTuple):
 class Start(NamedTuple):
     """All that it takes to start a process.
 
-    open_stdin, stdin_once: as Docker's API has them. size: rows and columns of a terminal.
+    console: the name, in the order's directory, of the socket on which the runtime hands over a
+    terminal; empty without one. size: a terminal's rows and columns.
+    open_stdin, stdin_once: as Docker's API has them.
     enters: the process is put into ``cgroup`` by us, not by the runtime. leftovers: folders that
     go when the process has gone.
     """
 
     order: Order
     pid_file: str
-    terminal: bool
+    console: str
     size: tuple[int, int] | None
     open_stdin: bool
     stdin_once: bool
@@ -92,7 +95,8 @@ class Task:
         self.stdio = Stdio(loop, self._streams_ended)
         self.alive: Alive | None = None
         self.runtime_pid: int | None = None  # while the OCI runtime is at work
-        self.terminal: int | None = None  # its master side
+        self._console: Console | None = None
+        self._terminal: int | None = None  # its master side
         self._group: Cgroup | None = None
         self._handle: int | None = None
         self._end: tuple[int, int] | None = None
@@ -108,6 +112,8 @@ class Task:
         """Run the OCI runtime; ``answer`` gets what came of it, before any exit is told."""
         self._group = None if self.key.exec else start.cgroup
         try:
+            if start.console:
+                self._console = Console(start.order.directory, start.console)
             ends = _make_ends(start)
             try:
                 self.runtime_pid = pid = self._spawn(start, ends)
@@ -121,10 +127,6 @@ class Task:
             return
         self._loop.expect()
         self._loop.on_exit(pid, lambda status, _: self._runtime_ended(start, ends, answer, status))
-
-    def take_terminal(self, master: int) -> None:
-        """The runtime made a terminal; ``master`` is its side of it, ours from now on."""
-        self.terminal = master
 
     def _spawn(self, start: Start, ends: Ends) -> int:
         group = start.cgroup if start.enters else None
@@ -142,6 +144,8 @@ class Task:
 
     def _runtime_ended(self, start: Start, ends: Ends, answer: OnStarted, status: int) -> None:
         self.runtime_pid = None
+        if self._console is not None:
+            self._terminal = self._console.take()
         try:
             pid = _read_pid(start.pid_file) if status == 0 else None
             if pid is None:
@@ -166,23 +170,23 @@ class Task:
         )
         self._journal.began(alive)
         outputs, stdin = ends.outputs, ends.stdin
-        if self.terminal is not None:
+        if self._terminal is not None:
             if start.size is not None:
                 self.resize(*start.size)
             # A descriptor each, though one terminal: they are waited for apart.
-            outputs, stdin = {os.dup(self.terminal): STDOUT}, os.dup(self.terminal)
+            outputs, stdin = {os.dup(self._terminal): STDOUT}, os.dup(self._terminal)
         self.stdio.open(
             outputs,
             stdin,
-            stdin_once=start.stdin_once and not start.terminal,
+            stdin_once=start.stdin_once and not start.console,
             log=LogWriter(*start.log) if start.log is not None else None,
         )
         return alive
 
     def _fail(self, start: Start, answer: OnStarted, failure: Failure) -> None:
-        if self.terminal is not None:
-            os.close(self.terminal)
-            self.terminal = None
+        if self._console is not None:
+            self._console.close()
+        self._drop_terminal()
         self._clear(start.leftovers)
         self.stdio.close()
         answer(failure)
@@ -216,9 +220,9 @@ class Task:
 
     def resize(self, rows: int, columns: int) -> None:
         """Raises OSError without a terminal."""
-        if self.terminal is None:
+        if self._terminal is None:
             raise OSError(25, "the process has no terminal")
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     # Exit.
 
@@ -240,15 +244,18 @@ class Task:
         alive, self.alive = self.alive, None
         code, finished_ns = self._end
         self.stdio.close()
-        if self.terminal is not None:
-            os.close(self.terminal)
-            self.terminal = None
+        self._drop_terminal()
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
         exit_ = self._journal.ended(self.key, code, self._oom_killed(), finished_ns)
-        self._over(self, exit_)
         self._clear(alive.leftovers)
+        self._over(self, exit_)
+
+    def _drop_terminal(self) -> None:
+        if self._terminal is not None:
+            os.close(self._terminal)
+            self._terminal = None
 
     def _oom_killed(self) -> bool:
         if self._group is None:
@@ -268,7 +275,7 @@ class Task:
 def _make_ends(start: Start) -> Ends:
     """Pipes, or for what has no pipe the null device; with a terminal the runtime makes it all."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    if start.terminal:
+    if start.console:
         return Ends((null, null, null), {}, None)
     opened: list[int] = [null]
     try:

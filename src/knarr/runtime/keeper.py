@@ -40,7 +40,7 @@ class Keeper:
     """
 
     def __init__(self, run_root: Path) -> None:
-        self._run_root = run_root.absolute()
+        self.run_root = run_root.absolute()
         self.layout = Layout.of_this_machine()
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
@@ -76,7 +76,7 @@ class Keeper:
         if answer["protocol"] != PROTOCOL:
             connection.close()
             raise Unavailable(
-                f"the keeper of {self._run_root} (PID {answer['pid']}) is of another version:"
+                f"the keeper of {self.run_root} (PID {answer['pid']}) is of another version:"
                 " stop its containers first"
             )
         self._groups = {each.id: each.cgroup for each in running if each.exec_id is None}
@@ -124,7 +124,7 @@ class Keeper:
         folder = self._folder(launch.id)
         write_bundle(folder, launch.spec, launch.runtime)
         linux, process = launch.spec.linux, launch.spec.process
-        place = self._place(folder, launch.runtime, "runtime")
+        place = self._place(folder, launch.runtime, "runtime", process)
         group = self.layout.cgroup(linux.cgroups_path) if linux.cgroups_path else None
         enters = launch.runtime.enters and group is not None
         writes = group.writes(limits_of(linux.resources)) if group is not None and enters else ()
@@ -133,7 +133,7 @@ class Keeper:
             {
                 **self._order(launch.runtime, folder, place, process, linux.cgroups_path),
                 "container": launch.id,
-                "argv": launch.runtime.run(launch.id, place, terminal=process.terminal),
+                "argv": launch.runtime.run(launch.id, place),
                 "open_stdin": launch.open_stdin,
                 "stdin_once": launch.stdin_once,
                 "log": _log(launch.log),
@@ -161,11 +161,13 @@ class Keeper:
 
     async def exec(self, launch: ExecLaunch) -> Running:
         """Run a further process in a container. Raises StartFailed, or Conflict if it is over."""
+        if launch.id not in self._groups:
+            raise Conflict(f"container {launch.id} is not running")
         folder = self._folder(launch.id)
-        place = self._place(folder, launch.runtime, f"exec-{launch.exec_id}")
+        place = self._place(folder, launch.runtime, f"exec-{launch.exec_id}", launch.process)
         document = folder / f"exec-{launch.exec_id}.process"
         write_process(document, launch.process)
-        argv = launch.runtime.exec(launch.id, document, place, terminal=launch.process.terminal)
+        argv = launch.runtime.exec(launch.id, document, place)
         group = self._groups.get(launch.id, "")
         return await self._start(
             launch.process,
@@ -315,21 +317,21 @@ class Keeper:
     # The rest.
 
     def _folder(self, container_id: str) -> Path:
-        return self._run_root / "containers" / container_id
+        return self.run_root / "containers" / container_id
 
-    def _place(self, folder: Path, runtime: OciRuntime, stem: str) -> Place:
+    def _place(self, folder: Path, runtime: OciRuntime, stem: str, process: Process) -> Place:
         return Place(
-            state=self._run_root / "runtime" / runtime.name,
+            state=self.run_root / "runtime" / runtime.name,
             error_log=folder / f"{stem}.log",
             pid_file=folder / f"{stem}.pid",
-            console="../../console.sock",
+            console=f"{stem}.tty" if process.terminal else "",
         )
 
     def _order(
         self, runtime: OciRuntime, folder: Path, place: Place, process: Process, group: str
     ) -> Message:
         size = process.console_size
-        for stale in (place.error_log, place.pid_file):
+        for stale in (place.error_log, place.pid_file, folder / (place.console or "none")):
             stale.unlink(missing_ok=True)
         return {
             "environment": _ENVIRONMENT,
@@ -337,7 +339,7 @@ class Keeper:
             "error_log": str(place.error_log),
             "pid_file": str(place.pid_file),
             "hidden": runtime.hidden,
-            "terminal": process.terminal,
+            "console": place.console,
             "size": [size.height, size.width] if size is not None else None,
             "cgroup": group,
             "enters": runtime.enters and bool(group),
@@ -368,14 +370,14 @@ class Keeper:
                 self._on_exit(connection, arguments["number"], _exit(arguments))
 
         try:
-            return _Connection(_dial(self._run_root), told, self._news.set)
+            return _Connection(_dial(self.run_root), told, self._news.set)
         except (FileNotFoundError, ConnectionRefusedError):
-            await _start_keeper(self._run_root)
+            await _start_keeper(self.run_root)
         try:
-            return _Connection(_dial(self._run_root), told, self._news.set)
+            return _Connection(_dial(self.run_root), told, self._news.set)
         except OSError as error:
             raise Unavailable(
-                f"the keeper of {self._run_root} cannot be reached: {error}"
+                f"the keeper of {self.run_root} cannot be reached: {error}"
             ) from error
 
     def _on_exit(self, connection: "_Connection", number: int, exit_: Exit) -> None:

@@ -169,7 +169,8 @@ async def test_following_from_an_earlier_run_waits_for_the_new_one(tmp_path: Pat
     assert (await anext(following)).data == b"first\n"
     writer.write(1, b"second\n", 3)
     assert (await asyncio.wait_for(anext(following), 5)).data == b"second\n"
-    await following.aclose()
+    writer.end(4)
+    assert [block async for block in following] == []
 
 
 async def test_following_ends_at_the_time_it_was_given(tmp_path: Path) -> None:
