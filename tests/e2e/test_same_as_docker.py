@@ -130,7 +130,7 @@ CASES = [
     case("ports in ps", "run -d --name t1 -p 127.0.0.1:38090-38092:90-92 --expose 7000 busybox sleep 1000", ("ps", "--filter", "name=t1", "--format", "{{.Ports}}")),
     case("ps", "create --name t1 -l a=b busybox true", ("ps", "-a", "--filter", "label=a=b", "--format", "{{.Names}} {{.Image}} {{.Command}} {{.Status}} {{.Labels}}")),
     case("ps filters", "create --name t1 busybox", "ps -aq --filter status=nosuch", "ps -a --filter nosuch=x"),
-    case("inspect parts", "create --name t1 -e A=1 -m 64m busybox echo x", ("inspect", "-f", "{{json .Config.Cmd}} {{json .Config.Env}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.Path}} {{.Args}} {{.HostConfig.NetworkMode}} {{.HostConfig.ShmSize}}", "t1")),
+    case("inspect parts", "create --name t1 -e A=1 -m 64m busybox echo x", ("inspect", "-f", "{{json .Config.Cmd}} {{json .Config.Env}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.Path}} {{.Args}} {{.HostConfig.ShmSize}}", "t1")),
     case("top", "run -d --name t1 busybox sleep 1000", "top t1 -o pid,comm"),
     # Logs
     case("logs tail", ("run", "--name", "t1", "busybox", "seq", "1", "100"), "logs --tail 3 t1", "logs -n 0 t1"),
@@ -167,7 +167,8 @@ _REPLACEMENTS = (
     # Where Docker's newer releases say it otherwise than 20.10, knarr follows the newer ones.
     (re.compile(r"failed to create task for container: "), ""),
     (re.compile(r"You cannot remove a running container \S+\. Stop .* force remove"), _REMOVE),
-    (re.compile(r"(invalid restart policy)(: unknown policy| )('\w+')[^\n]*"), r"\1 \3"),
+    (re.compile(r"(invalid restart policy)(?:: unknown policy)? ('\w+')[^\n]*"), r"\1 \2"),
+    (re.compile(r'(exec: "/etc"): permission denied'), r"\1: is a directory"),
 )  # fmt: skip
 
 

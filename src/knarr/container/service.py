@@ -187,7 +187,10 @@ class ContainerService:
 
     async def kill(self, ref: str, signal: str = "") -> None:
         """Send a signal; with SIGKILL, return once the process is gone."""
-        container = self.find(ref)
+        try:
+            container = self.find(ref)
+        except NotFound as error:
+            raise NotFound(f"cannot kill container: {ref}: {error}") from None
         number = signal_number(signal or "SIGKILL")
         if not container.alive:
             raise Conflict(f"cannot kill container: {ref}: container {container.id} is not running")
