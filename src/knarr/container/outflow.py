@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -15,7 +15,7 @@ class _NobodyListens(Exception):
     """Ends the thread when the receiver has gone."""
 
 
-async def outflow(produce: Produce) -> AsyncIterator[bytes]:
+async def outflow(produce: Produce) -> AsyncGenerator[bytes, None]:
     """What ``produce`` gives to its sink, run in a thread. Its failure is raised at the end."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Queue[bytes | None] = asyncio.Queue()

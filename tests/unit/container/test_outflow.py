@@ -24,11 +24,10 @@ async def test_a_failure_comes_after_what_was_produced() -> None:
         sink(b"some")
         raise OSError("the disk broke")
 
-    seen: list[bytes] = []
-    with pytest.raises(OSError, match="the disk broke"):
-        async for piece in outflow(produce):
-            seen.append(piece)
-    assert seen == [b"some"]
+    async with aclosing(outflow(produce)) as pieces:
+        assert await anext(pieces) == b"some"
+        with pytest.raises(OSError, match="the disk broke"):
+            await anext(pieces)
 
 
 async def test_a_slow_receiver_holds_the_producer_back() -> None:
