@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from knarr.snapshot.model import Change
@@ -24,7 +25,7 @@ def is_whiteout(there: os.stat_result) -> bool:
     return stat.S_ISCHR(there.st_mode) and there.st_rdev == 0
 
 
-def is_opaque(folder: int) -> bool:
+def is_opaque(folder: int | Path) -> bool:
     try:
         return os.getxattr(folder, OPAQUE_XATTR) == b"y"
     except OSError:
