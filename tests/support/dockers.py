@@ -40,8 +40,8 @@ def docker_daemon() -> Iterator[Docker]:
     folder = Path(tempfile.mkdtemp(prefix="kndocker"))
     docker = Docker(folder)
     argv = [
-        "unshare", "--net", "--mount", "--propagation", "slave", "--kill-child", "--fork", "dockerd",
-        "-H", docker.host, "--data-root", folder / "data", "--exec-root", folder / "exec",
+        "unshare", "--net", "--mount", "--propagation", "slave", "--kill-child", "--fork",
+        "dockerd", "-H", docker.host, "--data-root", folder / "data", "--exec-root", folder / "exec",
         "--pidfile", folder / "pid", "--bridge", "none", "--iptables=false", "--ip6tables=false",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
