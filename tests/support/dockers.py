@@ -41,8 +41,10 @@ def docker_daemon() -> Iterator[Docker]:
     docker = Docker(folder)
     argv = [
         "unshare", "--net", "--mount", "--propagation", "slave", "--kill-child", "--fork",
-        "dockerd", "-H", docker.host, "--data-root", folder / "data", "--exec-root", folder / "exec",
-        "--pidfile", folder / "pid", "--bridge", "none", "--iptables=false", "--ip6tables=false",
+        "dockerd", "-H", docker.host,
+        "--data-root", folder / "data", "--exec-root", folder / "exec",
+        "--pidfile", folder / "pid",
+        "--bridge", "none", "--iptables=false", "--ip6tables=false",
     ]  # fmt: skip
     with (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(list(map(str, argv)), stdout=log, stderr=log)
