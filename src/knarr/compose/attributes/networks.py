@@ -60,7 +60,7 @@ def _ipam(settings: dict[str, Any]) -> EndpointIPAMConfig:
     return EndpointIPAMConfig(
         ipv4_address=settings.get("ipv4_address", ""),
         ipv6_address=settings.get("ipv6_address", ""),
-        link_local_i_ps=tuple(settings.get("link_local_ips", ())),
+        link_local_ips=tuple(settings.get("link_local_ips", ())),
     )
 
 
