@@ -26,15 +26,8 @@ def commit(
         if reference.digest:
             raise InvalidArgument("refusing to create a tag with a digest reference")
         repo, tag = reference.familiar_name, reference.tagged().tag
-    created = cli.engine.ask(
-        containers.commit(
-            container,
-            repo=repo,
-            tag=tag,
-            comment=message,
-            author=author,
-            pause=pause and not no_pause,
-            changes=change,
-        )  # fmt: skip
-    )
-    cli.print(created["Id"])
+    request = containers.commit(
+        container, repo=repo, tag=tag, comment=message, author=author,
+        pause=pause and not no_pause, changes=change,
+    )  # fmt: skip
+    cli.print(cli.engine.ask(request)["Id"])
