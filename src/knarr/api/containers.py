@@ -25,6 +25,7 @@ from knarr.spec.docker.container import (
     ContainerWait,
     WaitExitError,
 )
+from knarr.spec.docker.stats import ContainerStats
 from knarr.times import moment_ns
 from knarr.units import timestamp
 
@@ -75,6 +76,16 @@ async def inspect(engine: Engine, ref: str, version: ApiVersion, *, size: bool =
 async def top(engine: Engine, ref: str, *, ps_args: str = "-ef") -> ContainerTop:
     """ContainerTop."""
     return await engine.containers.top(ref, ps_args)
+
+
+@route("GET", "/containers/{ref}/stats")
+async def stats(
+    engine: Engine, ref: str, *, stream: bool = True, one_shot: bool = False
+) -> AsyncIterator[ContainerStats] | ContainerStats:
+    """ContainerStats: one document a second, or just one."""
+    if stream:
+        return engine.containers.stats(ref)
+    return await engine.containers.stats_once(ref, one_shot=one_shot)
 
 
 @route("POST", "/containers/{ref}/start")

@@ -1,10 +1,13 @@
 """Further processes in a running container: created, started once, remembered while it runs."""
 
+import asyncio
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from knarr.container.documents import event_attributes
+from knarr.container.health import OUTPUT_BYTES, Probed
 from knarr.container.launch import Launcher
 from knarr.container.model import Status
 from knarr.container.registry import ContainerRegistry
@@ -43,6 +46,7 @@ class ExecService:
         self._launcher = launcher
         self._keeper = keeper
         self._execs: dict[ExecId, Exec] = {}
+        self._awaited: dict[ExecId, asyncio.Future[int]] = {}
 
     def create(self, ref: str, request: ExecCreate) -> ExecId:
         """Raises Conflict when the container does not run, InvalidArgument without a command."""
@@ -83,22 +87,48 @@ class ExecService:
         A failure to start is told on the stream, as Docker does it, and by the exit code.
         """
         made = self._claimed(exec_id)
-        wanted = made.request
-        channel = await self._keeper.attach(
-            made.container,
-            made.id,
-            stdin=wanted.attach_stdin,
-            stdout=wanted.attach_stdout,
-            stderr=wanted.attach_stderr,
-            terminal=wanted.tty,
-            holds=True,
-        )
+        channel = await self._attached(made, framed=not made.request.tty)
         try:
             await self._run(made, terminal_size)
         except BaseException:
             channel.close()
             raise
         return channel
+
+    async def _attached(self, made: Exec, *, framed: bool) -> socket.socket:
+        wanted = made.request
+        return await self._keeper.attach(
+            made.container,
+            made.id,
+            stdin=wanted.attach_stdin,
+            stdout=wanted.attach_stdout,
+            stderr=wanted.attach_stderr,
+            terminal=not framed,
+            holds=True,
+        )
+
+    async def probe(
+        self, container: ContainerId, command: tuple[str, ...], seconds: float
+    ) -> Probed:
+        """Run a health check's command: its output and exit code, or None when it was killed."""
+        exec_id = self.create(container, ExecCreate(cmd=command, attach_stdout=True))
+        ended = self._awaited[exec_id] = asyncio.get_running_loop().create_future()
+        output = bytearray()
+        try:
+            channel = await self._attached(self._claimed(exec_id), framed=False)
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._run(self._execs[exec_id], ())
+                    await _collect(channel, output)
+                    return Probed(exit_code=await ended, output=bytes(output))
+            except TimeoutError:
+                with suppress(Conflict):
+                    await self._keeper.signal(container, 9, exec_id)
+                return Probed(exit_code=None, output=bytes(output))
+            finally:
+                channel.close()
+        finally:
+            del self._awaited[exec_id]
 
     def _claimed(self, exec_id: str) -> Exec:
         made = self.find(exec_id)
@@ -161,6 +191,8 @@ class ExecService:
         if made is None:
             return
         self._execs[made.id] = replace(made, exit_code=exit_.code)
+        if (awaited := self._awaited.get(made.id)) is not None and not awaited.done():
+            awaited.set_result(exit_.code)
         self._emit(made, "exec_die", exitCode=str(exit_.code))
 
     def forget_all(self, container: ContainerId) -> None:
@@ -184,3 +216,11 @@ class ExecService:
                     attributes={**event_attributes(container), "execID": made.id, **attributes},
                 )
             )
+
+
+async def _collect(channel: socket.socket, output: bytearray) -> None:
+    """Read to the end; what is beyond the size that is kept is read and dropped."""
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(channel, 65536):
+        if len(output) <= OUTPUT_BYTES:
+            output += data

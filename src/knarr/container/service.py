@@ -13,13 +13,17 @@ from knarr.container import documents, filters, rows
 from knarr.container.creation import Creator
 from knarr.container.documents import Surroundings, event_attributes
 from knarr.container.exec import ExecService
+from knarr.container.health import UNHEALTHY, on_failure
 from knarr.container.launch import Launcher
 from knarr.container.machine import Machine
 from knarr.container.model import Container, Status
 from knarr.container.names import checked_name
 from knarr.container.registry import ContainerRegistry
+from knarr.container.restart import next_delay_ms, restarts, starts_with_the_daemon
 from knarr.container.signals import signal_number
+from knarr.container.usage import UsageReader
 from knarr.container.waiting import Condition, Ended, Waiters
+from knarr.container.watching import HealthWatch
 from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, NotModified
 from knarr.events import Event
 from knarr.ids import ContainerId
@@ -33,6 +37,8 @@ from knarr.spec.docker.container import (
     ContainerSummary,
     ContainerTop,
 )
+from knarr.spec.docker.health import Health
+from knarr.spec.docker.stats import ContainerStats
 from knarr.store import Database
 
 _GRACE_SECONDS: Final = 10  # between a stop signal and SIGKILL, unless somebody says otherwise
@@ -66,6 +72,9 @@ class ContainerService:
         self._tasks = tasks
         self._locks: defaultdict[ContainerId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._waiters = Waiters()
+        self._health = HealthWatch(execs, tasks)
+        self._usage = UsageReader(keeper, machine)
+        self._delays_ms: dict[ContainerId, int] = {}
 
     # Looking
 
@@ -134,6 +143,14 @@ class ContainerService:
         self._tell(container, "top")
         return table
 
+    def stats(self, ref: str) -> AsyncIterator[ContainerStats]:
+        """One document a second until the container is gone."""
+        container_id = self.find(ref).id
+        return self._usage.follow(lambda: self.find(container_id))
+
+    async def stats_once(self, ref: str, *, one_shot: bool) -> ContainerStats:
+        return await self._usage.once(self.find(ref), one_shot=one_shot)
+
     # Changing
 
     async def create(
@@ -149,9 +166,10 @@ class ContainerService:
     async def start(self, ref: str) -> None:
         """Run the container's process. On any failure nothing of it is left behind."""
         async with self._held(ref) as before:
+            self._delays_ms.pop(before.id, None)
             await self._start(before.startable())
 
-    async def _start(self, before: Container) -> Container:
+    async def _start(self, before: Container, *, again: bool = False) -> Container:
         try:
             started = await self._launcher.launch(before)
         except (StartFailed, KnarrError) as error:
@@ -161,8 +179,9 @@ class ContainerService:
             if after.record.host.auto_remove:
                 await self._remove(after, volumes=True)
             raise
-        after = before.started(pid=started.pid, at_ns=started.started_ns)
+        after = before.started(pid=started.pid, at_ns=started.started_ns, again=again)
         self._record(after, ("start", {}))
+        self._health.begin(after, self._probed)
         return after
 
     async def stop(self, ref: str, *, grace: int | None = None, signal: str = "") -> None:
@@ -171,6 +190,9 @@ class ContainerService:
         Raises NotModified when it does not run.
         """
         container = self.find(ref)
+        if container.status is Status.RESTARTING:
+            await self._give_up_restarting(container)
+            return
         if not container.alive:
             raise NotModified(f"container {container.name} is not running")
         config = container.record.config
@@ -226,6 +248,7 @@ class ContainerService:
         """Freeze all processes of the container."""
         async with self._held(ref) as before:
             after = before.paused()
+            self._health.end(before.id)
             await self._keeper.pause(before.id)
             self._record(after, ("pause", {}))
 
@@ -234,6 +257,7 @@ class ContainerService:
             after = before.unpaused()
             await self._keeper.resume(before.id)
             self._record(after, ("unpause", {}))
+            self._health.begin(after, self._probed)
 
     async def rename(self, ref: str, name: str) -> None:
         if not name:
@@ -255,6 +279,13 @@ class ContainerService:
         container = self.find(ref)
         if container.status is Status.REMOVING:
             raise Conflict(f"removal of container {ref} is already in progress")
+        if container.status is Status.RESTARTING:
+            if not force:
+                raise Conflict(
+                    f'cannot remove container "{container.name}": container is restarting: stop'
+                    " the container before removing or force remove"
+                )
+            await self._give_up_restarting(container)
         if container.alive:
             if not force:
                 state = "paused" if container.status is Status.PAUSED else "running"
@@ -406,11 +437,12 @@ class ContainerService:
 
     async def _record_exit(self, before: Container, exit_: Exit) -> Container:
         after = before.exited(code=exit_.code, at_ns=exit_.finished_ns, oom_killed=exit_.oom_killed)
-        await self._launcher.unplug(before)
+        self._health.end(before.id)
         seconds = max(0, exit_.finished_ns - before.state.started_ns) // 1_000_000_000
         told = {"exitCode": str(exit_.code), "execDuration": str(seconds)}
         oom = [("oom", dict[str, str]())] if exit_.oom_killed else []
         self._record(after, *oom, ("die", told))
+        await self._launcher.unplug(before)
         return after
 
     async def _after_exit(self, ended: Container) -> None:
@@ -423,8 +455,77 @@ class ContainerService:
                 await self._launcher.clear(ended)
                 if ended.record.host.auto_remove:
                     await self._remove(ended, volumes=True)
+                elif self._shall_restart(ended):
+                    self._record(ended.restarting())
+                    self._tasks.create_task(self._start_again(ended.id, self._delay(ended)))
         except Exception:
             _log.exception("clearing away after container %s", ended.id)
+
+    # Restarts by policy
+
+    def _shall_restart(self, ended: Container) -> bool:
+        return restarts(
+            ended.record.host.restart_policy,
+            exit_code=ended.state.exit_code,
+            restart_count=ended.state.restart_count,
+            stopped_by_user=ended.state.stopped_by_user,
+        )
+
+    def _delay(self, ended: Container) -> float:
+        """Seconds to wait, growing while the container keeps failing."""
+        ran_seconds = (ended.state.finished_ns - ended.state.started_ns) / 1_000_000_000
+        delay_ms = next_delay_ms(self._delays_ms.get(ended.id, 0), ran_seconds)
+        self._delays_ms[ended.id] = delay_ms
+        return delay_ms / 1000
+
+    async def _start_again(self, container_id: ContainerId, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        try:
+            async with self._held(container_id) as before:
+                if before.status is not Status.RESTARTING:
+                    return
+                try:
+                    await self._start(before, again=True)
+                except KnarrError as error:
+                    _log.warning("restarting container %s: %s", before.name, error)
+                    failed = self._registry.get(container_id)
+                    if failed is not None and self._shall_restart(failed):
+                        self._record(failed.restarting())
+                        delay = self._start_again(container_id, self._delay(failed))
+                        self._tasks.create_task(delay)
+        except NotFound:
+            pass  # removed meanwhile
+
+    async def _give_up_restarting(self, container: Container) -> None:
+        """Somebody stops it while it waits for its next run."""
+        async with self._held(container.id) as before:
+            if before.status is Status.RESTARTING:
+                self._delays_ms.pop(before.id, None)
+                self._record(before.not_restarted(), ("stop", {}))
+
+    async def _probed(self, container_id: ContainerId, health: Health) -> None:
+        """One more health check is over: record, tell a change, act where that was asked for."""
+        async with self._held(container_id) as before:
+            if not before.alive:
+                return
+            known = before.state.health
+            changed = known is None or known.status != health.status
+            told = [(f"health_status: {health.status}", dict[str, str]())] if changed else []
+            after = before.healthy(health)
+            self._record(after, *(told if known is not None else []))
+        if changed and health.status == UNHEALTHY:
+            self._tasks.create_task(self._act_on_failure(after))
+
+    async def _act_on_failure(self, container: Container) -> None:
+        """``--health-on-failure``, as podman has it."""
+        with suppress(KnarrError):
+            match on_failure(container.record.host.annotations):
+                case "kill":
+                    await self.kill(container.id)
+                case "stop":
+                    await self.stop(container.id)
+                case "restart":
+                    await self.restart(container.id)
 
     async def restore(self, running: Collection[Running]) -> None:
         """At the daemon's start: make what is recorded agree with what the keeper says.
@@ -444,8 +545,22 @@ class ContainerService:
                 after = container.exited(code=_LOST_EXIT, at_ns=time.time_ns())
                 self._record(after, ("die", {"exitCode": str(_LOST_EXIT)}))
                 self._tasks.create_task(self._after_exit(after))
+            elif process is not None:
+                self._health.begin(container, self._probed)
+            elif process is None and container.id not in untold and self._starts_now(container):
+                self._record(container.restarting())
+                self._tasks.create_task(self._start_again(container.id, 0))
         for stranger in live:
             await self._keeper.signal(stranger, 9)
+
+    def _starts_now(self, container: Container) -> bool:
+        state = container.state
+        return starts_with_the_daemon(
+            container.record.host.restart_policy,
+            has_run=bool(state.started_ns),
+            exit_code=state.exit_code,
+            stopped_by_user=state.stopped_by_user,
+        )
 
     # The common beats
 
