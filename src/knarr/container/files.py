@@ -30,6 +30,7 @@ def member_of(container: Container) -> Member:
         name=container.name,
         hostname=config.hostname,
         domainname=config.domainname,
+        dns_servers=container.record.host.dns,
     )
 
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
 
 from knarr.container import documents, limits
+from knarr.container.connections import network_requests
 from knarr.container.facts import (
     account_files,
     block_device_numbers,
@@ -29,10 +30,10 @@ from knarr.errors import Conflict, InvalidArgument, NotFound
 from knarr.ids import ContainerId
 from knarr.image import ImageService
 from knarr.kernel import mount
-from knarr.network import NetworkService, Plugged, endpoint_requests, port_requests, ports_shown
+from knarr.network import EndpointRequest, NetworkService, Plugged, port_requests, ports_shown
 from knarr.runtime import ExecLaunch, Keeper, Launch, LogPlace, Running, Runtimes, Sandbox
 from knarr.snapshot import ContainerLayers
-from knarr.spec.docker.container import ContainerTop, EndpointSettings, NetworkingConfig
+from knarr.spec.docker.container import ContainerTop, EndpointSettings
 from knarr.spec.docker.exec import ExecCreate
 from knarr.spec.record import MountPlan
 from knarr.units import size_bytes
@@ -238,7 +239,7 @@ class Launcher:
             sandbox = await self._keeper.make_sandbox(container.id)
             undo.push_async_callback(self._keeper.remove_sandbox, container.id)
             undo.callback(sandbox.netlink.close)
-        requests = endpoint_requests(host, networking_of(container))
+        requests = network_requests(container)
         ports = port_requests(container.record.config, host)
         plugged = await self._networks.plug(member_of(container), sandbox, requests, ports)
         undo.push_async_callback(self._networks.unplug, container.id)
@@ -270,6 +271,25 @@ class Launcher:
             return files_in(self.folder(self._registry.find(other).id))
         gateways = self._networks.host_gateways()
         return write_files(self.folder(container.id), container, plugged, gateways)
+
+    async def connect(self, container: Container, network: str, settings: EndpointSettings) -> None:
+        """Put a running container on one more network."""
+        request = EndpointRequest(network=network, settings=settings)
+        async with self._sandbox(container) as sandbox:
+            await self._networks.connect(member_of(container), sandbox, request)
+        self._files(container, self._networks.plugged(container.id))
+
+    async def disconnect(self, container: Container, network: str) -> None:
+        """Take a running container off a network."""
+        async with self._sandbox(container) as sandbox:
+            await self._networks.disconnect(member_of(container), sandbox, network)
+        self._files(container, self._networks.plugged(container.id))
+
+    @asynccontextmanager
+    async def _sandbox(self, container: Container) -> AsyncIterator[Sandbox]:
+        sandbox = await self._keeper.open_sandbox(container.id)
+        with sandbox.netlink:
+            yield sandbox
 
     # Exit
 
@@ -341,11 +361,6 @@ class Launcher:
         return await process_table(self._keeper.processes(container.id), ps_args)
 
 
-def networking_of(container: Container) -> NetworkingConfig:
-    return NetworkingConfig(endpoints_config=container.record.networks)
-
-
 def requested_networks(container: Container) -> dict[str, EndpointSettings]:
     """The networks that it will be on once it runs, by name."""
-    requests = endpoint_requests(container.record.host, networking_of(container))
-    return {each.network: each.settings for each in requests}
+    return {each.network: each.settings for each in network_requests(container)}

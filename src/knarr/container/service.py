@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from knarr.container import documents, filters, rows
+from knarr.container.connections import connected, disconnected
 from knarr.container.creation import Creator
 from knarr.container.documents import Surroundings, event_attributes
 from knarr.container.exec import ExecService
@@ -27,6 +28,7 @@ from knarr.container.watching import HealthWatch
 from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, NotModified
 from knarr.events import Event
 from knarr.ids import ContainerId
+from knarr.network import EndpointRequest, NetworkService
 from knarr.runtime import Exit, Keeper, Running, StartFailed
 from knarr.runtime.log import Block, LogQuery, LogReader
 from knarr.spec.docker.container import (
@@ -36,6 +38,7 @@ from knarr.spec.docker.container import (
     ContainersPruned,
     ContainerSummary,
     ContainerTop,
+    EndpointSettings,
 )
 from knarr.spec.docker.health import Health
 from knarr.spec.docker.stats import ContainerStats
@@ -59,6 +62,7 @@ class ContainerService:
         launcher: Launcher,
         keeper: Keeper,
         execs: ExecService,
+        networks: NetworkService,
         machine: Machine,
         tasks: asyncio.TaskGroup,
     ) -> None:
@@ -68,6 +72,7 @@ class ContainerService:
         self._creator = creator
         self._launcher = launcher
         self._keeper = keeper
+        self._networks = networks
         self._execs = execs
         self._tasks = tasks
         self._locks: defaultdict[ContainerId, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -273,6 +278,36 @@ class ContainerService:
                 old = {"oldName": f"/{before.name}"}
                 tx.emit(_event(after, "rename", old))
             self._registry.put(after)
+            await self._networks.rename(after.id, name)
+
+    async def connect(self, ref: str, network: str, settings: EndpointSettings) -> None:
+        """Put it on one more network: at once if it runs, else from its next start."""
+        found = self._networks.resolve(network)
+        async with self._held(ref) as before:
+            after = connected(before, found, settings)
+            if before.alive:
+                await self._launcher.connect(before, found.id, settings)
+            else:
+                self._networks.check([EndpointRequest(network=found.id, settings=settings)])
+            self._put_document(after)
+
+    async def disconnect(self, ref: str, network: str, *, force: bool = False) -> None:
+        """Take it off a network; with ``force``, a container that is gone is fine."""
+        found = self._networks.resolve(network)
+        try:
+            async with self._held(ref) as before:
+                after = disconnected(before, found)
+                if before.alive:
+                    await self._launcher.disconnect(before, found.id)
+                self._put_document(after)
+        except NotFound:
+            if not force:
+                raise
+
+    def _put_document(self, after: Container) -> None:
+        with self._db.transaction() as tx:
+            rows.update_document(tx, after)
+        self._registry.put(after)
 
     async def remove(self, ref: str, *, force: bool = False, volumes: bool = False) -> None:
         """Remove the container, with ``volumes`` its anonymous volumes too."""

@@ -42,8 +42,8 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     container_layers = ContainerLayers(db, layers, data_root, run_root)
     images = ImageService(db, blobs, layers, registry)
     volumes = VolumeService(db=db, data_root=data_root, run_root=run_root)
-    networks = NetworkService(db, str(run_root))
     keeper = Keeper(run_root)
+    networks = NetworkService(db, str(run_root), sockets=keeper)
     processes = await keeper.ensure()
     runtimes = await probe(keeper, run_root)
     default_runtime = runtimes.named(settings.runtime).name
@@ -81,6 +81,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         launcher=launcher,
         keeper=keeper,
         execs=execs,
+        networks=networks,
         machine=machine,
         tasks=tasks,
     )

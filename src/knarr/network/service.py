@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from knarr.errors import Conflict, Forbidden, KnarrError
+from knarr.errors import Conflict, Forbidden, KnarrError, NotFound
 from knarr.events import Event
 from knarr.ids import ContainerId, NetworkId, new_hex
 from knarr.network import creation, documents, rows
@@ -228,8 +228,11 @@ class NetworkService:
         """By name, ID, or an ID's unambiguous beginning. Raises NotFound, InvalidArgument."""
         return self._registry.resolve(ref)
 
-    def inspect(self, ref: str) -> NetworkInspect:
+    def inspect(self, ref: str, *, scope: str = "") -> NetworkInspect:
+        """Raises NotFound, also for one whose scope is another."""
         network = self.resolve(ref)
+        if scope not in {"", network.scope}:
+            raise NotFound(f"network {ref} not found")
         return documents.inspect(network, self._registry.on(network.id))
 
     def list(self, filters: NetworkFilters | None = None) -> Sequence[NetworkInspect]:
