@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -339,9 +340,13 @@ class NetworkService:
     # Containers
 
     def check(self, requests: Sequence[EndpointRequest]) -> None:
-        """At ``create``: refuse what will not work. Raises NotFound, InvalidArgument."""
+        """At ``create``: refuse what will not work. Raises InvalidArgument.
+
+        A network that is not there may be made before the start, as with Docker.
+        """
         for request in requests:
-            check_request(self.resolve(request.network), request.settings)
+            with suppress(NotFound):
+                check_request(self.resolve(request.network), request.settings)
 
     async def plug(
         self,
