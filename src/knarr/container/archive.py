@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Final
 
-from knarr.container.extract import Manner, extract
 from knarr.container.facts import make_working_directory
 from knarr.container.paths import absolute, base_name, followed, path_stat
-from knarr.content.compression import MAGIC_BYTES, decompressor, sniffed
+from knarr.content import plain_chunks
 from knarr.errors import InvalidArgument, KnarrError, NotFound
 from knarr.kernel import mount
 from knarr.kernel.openat2 import open_directory, openat2
+from knarr.snapshot.extract import Manner, extract
 from knarr.snapshot.pack import Sink, pack_member, pack_tree
 from knarr.spec.docker.container import HostConfig, PathStat
 from knarr.spec.record import MountPlan
@@ -139,7 +139,7 @@ def write(
         facts = _facts(root, absolute(path))
     if not stat.S_ISDIR(facts.st_mode):
         raise InvalidArgument("extraction point is not a directory")
-    extract(_plain(chunks), root, absolute(path), manner)
+    extract(plain_chunks(chunks), root, absolute(path), manner)
 
 
 def _facts(root: int, place: str) -> os.stat_result:
@@ -171,21 +171,3 @@ def _said(path: str, container: str) -> Iterator[None]:
         raise NotFound(f"Could not find the file {path} in container {container}") from error
     except OSError as error:
         raise InvalidArgument(f"{path}: {error.strerror}") from error
-
-
-def _plain(chunks: Callable[[], bytes]) -> Callable[[], bytes]:
-    """The same stream unpacked, by what its first bytes say."""
-    pieces = _unpacked(chunks)
-    return lambda: next(pieces, b"")
-
-
-def _unpacked(chunks: Callable[[], bytes]) -> Iterator[bytes]:
-    head = b""
-    while len(head) < MAGIC_BYTES and (chunk := chunks()):
-        head += chunk
-    unpacking = decompressor(sniffed(head))
-    chunk = head
-    while chunk:
-        yield from filter(None, unpacking.feed(chunk))
-        chunk = chunks()
-    unpacking.finish()

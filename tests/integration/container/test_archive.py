@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from knarr.container.archive import check_writable, look, open_root, read, with_mounts, write
-from knarr.container.extract import Manner
 from knarr.container.paths import followed
 from knarr.errors import InvalidArgument, KnarrError, NotFound
 from knarr.kernel.mount import mounts_beneath
+from knarr.snapshot.extract import Manner
 from knarr.spec.docker.container import HostConfig
 from knarr.spec.record import MountPlan
 from support.dockerd import Docker

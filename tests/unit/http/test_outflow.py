@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from knarr.container.outflow import outflow
+from knarr.http.outflow import outflow
 
 Sink = Callable[[bytes], None]
 

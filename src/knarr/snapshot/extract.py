@@ -1,4 +1,4 @@
-"""An archive placed in a container's root, which may be that of a running container.
+"""An archive placed in a tree that others may be writing to: a running container's, a volume.
 
 Every parent is opened inside the root, and the last part of a name is only ever created or removed,
 never followed: a process in the container that exchanges directories for links gains nothing.
