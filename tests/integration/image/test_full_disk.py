@@ -24,7 +24,7 @@ def narrow(tmp_path: Path) -> Iterator[Rooms]:
     yield rooms
     rooms.close()
     shutil.rmtree(tmp_path / "data")
-    subprocess.run(["umount", tmp_path], check=True)
+    subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 async def test_a_full_disk_refuses_the_image_and_keeps_what_was_there(narrow: Rooms) -> None:
