@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from knarr.container import ContainerService, ExecService
+from knarr.container import ContainerService, Copier, ExecService
 from knarr.events import EventBus
 from knarr.image import ImageService
 from knarr.network import NetworkService
@@ -37,6 +37,7 @@ class Engine:
     bus: EventBus
     images: ImageService
     containers: ContainerService
+    copier: Copier
     execs: ExecService
     networks: NetworkService
     volumes: VolumeService

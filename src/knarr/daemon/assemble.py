@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from knarr.container import ContainerRegistry, ContainerService, ExecService
+from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
 from knarr.container.creation import Creator
 from knarr.container.facts import read_machine
 from knarr.container.launch import Launcher
@@ -85,6 +85,9 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         machine=machine,
         tasks=tasks,
     )
+    copier = Copier(
+        registry=registry, layers=container_layers, volumes=volumes, tell=containers.tell
+    )
     await containers.restore(processes)
     watching = tasks.create_task(containers.watch_exits())
     about = About(
@@ -102,6 +105,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
             bus=bus,
             images=images,
             containers=containers,
+            copier=copier,
             execs=execs,
             networks=networks,
             volumes=volumes,
