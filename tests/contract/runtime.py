@@ -222,7 +222,9 @@ class RuntimeContract:
 
     async def test_a_further_process_may_have_a_terminal(self, boxes: Boxes) -> None:
         running = await boxes.start(*SLEEP)
-        further = boxes.exec(running.id, "stty", "size", terminal=True, size=(10, 20))
+        # crun sets the size beside the process, not before it.
+        command = ("sh", "-c", "sleep 0.1; stty size")
+        further = boxes.exec(running.id, *command, terminal=True, size=(10, 20))
         attached = await boxes.attach(running.id, further.exec_id, terminal=True)
         await boxes.keeper.exec(further)
         assert await read_all(attached) == b"10 20\r\n"

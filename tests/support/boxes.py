@@ -122,7 +122,7 @@ class Boxes:
 
     def __init__(self, keeper: Keeper, runtime: OciRuntime, rootfs: Path, logs: Path) -> None:
         self.keeper, self.runtime, self.rootfs, self.logs = keeper, runtime, rootfs, logs
-        self.parent = f"/knarr-test-{os.getpid()}"
+        self.parent = f"/knarr-test-{os.getpid()}-{secrets.token_hex(3)}"
         self.ids: list[str] = []
         self._exits: dict[tuple[str, str | None], asyncio.Future[Exit]] = {}
         self._listening: asyncio.Task[None] | None = None
@@ -189,6 +189,11 @@ class Boxes:
     def log(self, container_id: str, query: LogQuery | None = None) -> str:
         reader = LogReader(self.logs / container_id, query or LogQuery())
         return b"".join(block.data for block in reader.blocks()).decode()
+
+    async def follow(self, container_id: str) -> str:
+        """All of the log, until the process has ended."""
+        reader = LogReader(self.logs / container_id, LogQuery())
+        return b"".join([block.data async for block in reader.follow()]).decode()
 
     async def forget(self) -> None:
         """Stop listening, as a daemon that was killed."""

@@ -15,7 +15,7 @@ from knarr.keeper.loop import GONE, READ, WRITE, Loop
 from knarr.keeper.sandbox import Sandboxes
 from knarr.keeper.spawn import Hidden, Order
 from knarr.keeper.sweep import Sweeper
-from knarr.keeper.task import Failure, LogPlace, Start, Task
+from knarr.keeper.task import Failure, Lifeline, Start, Task
 from knarr.keeper.wire import PROTOCOL, Message, new_socket, receive, send
 from knarr.kernel.cgroups import Layout, Write
 
@@ -148,8 +148,8 @@ class Server:
         }  # fmt: skip
         self._listening = _listen("keeper.sock")
         loop.watch(self._listening.fileno(), READ, self._on_daemon)
-        for alive in tuple(journal.alive()):
-            self._adopt(alive)
+        # Of an earlier keeper; they wait for the daemon, which has what was kept of them.
+        self._orphans = {alive.key: alive for alive in journal.alive()}
         self._leave_if_lonely()
 
     # Connections.
@@ -171,18 +171,24 @@ class Server:
         """With no daemon and nothing to look after there is no reason to stay."""
 
         def leave() -> None:
-            if self._daemon is None and not self._tasks and self._sandboxes.none:
-                self._loop.stop()
+            if self._daemon is None and not self._busy and self._sandboxes.none:
+                self._sweeper.finish(self._loop.stop)
 
         self._loop.call_later(LONELY_SECONDS, leave)
 
+    @property
+    def _busy(self) -> int:
+        """How many processes there are to look after."""
+        return len(self._orphans) + sum(not task.idle for task in self._tasks.values())
+
     def _asked(self, connection: Connection, message: Message, descriptors: list[int]) -> None:
-        _close(tuple(descriptors))
         answer = Answer(connection, message["id"])
         arguments = message.get("args", {})
         try:
             if message["verb"] == "hello":
                 self._hello(connection, answer)
+            elif message["verb"] == "adopt":
+                self._adopt(arguments, tuple(descriptors), answer)
             else:
                 self._verbs[message["verb"]](arguments, answer)
         except Refused as refusal:
@@ -196,16 +202,19 @@ class Server:
         self._daemon = connection
         for task in self._tasks.values():
             if task.alive is not None:
-                connection.put({"tell": "alive", "args": _alive(task.alive)})
+                document, descriptors = _with_lifeline(task, task.alive)
+                connection.put({"tell": "alive", "args": document}, descriptors)
+        for alive in self._orphans.values():
+            connection.put({"tell": "orphan", "args": _alive(alive)})
         for exit_ in self._journal.untold():
             connection.put({"tell": "exit", "args": _exit(exit_)})
         answer.ok({"protocol": PROTOCOL, "pid": os.getpid()})
 
     def _end(self, _arguments: Message, answer: Answer) -> None:
-        if self._tasks:
-            raise Refused("busy", f"{len(self._tasks)} processes are running")
+        if self._busy:
+            raise Refused("busy", f"{self._busy} processes are running")
         answer.ok()
-        self._loop.stop()
+        self._sweeper.finish(self._loop.stop)
 
     # Processes.
 
@@ -219,7 +228,7 @@ class Server:
 
         def started(result: Alive | Failure) -> None:
             if isinstance(result, Alive):
-                answer.ok(_alive(result))
+                answer.ok(*_with_lifeline(task, result))
             else:
                 self._tasks.pop(key, None)
                 answer.no("start", "the runtime failed", log=result.log, status=result.status)
@@ -241,7 +250,7 @@ class Server:
             size=(size[0], size[1]) if size else None,
             open_stdin=arguments["open_stdin"],
             stdin_once=arguments["stdin_once"],
-            log=LogPlace(*log) if log else None,
+            log=tuple(log) if log else None,
             cgroup=self._layout.cgroup(arguments["cgroup"]) if arguments["cgroup"] else None,
             writes=[Write(*write) for write in arguments["writes"]],
             enters=arguments["enters"],
@@ -309,9 +318,16 @@ class Server:
         else:
             self._leave_if_lonely()
 
-    def _adopt(self, alive: Alive) -> None:
+    def _adopt(self, arguments: Message, descriptors: tuple[int, ...], answer: Answer) -> None:
+        """The daemon knows of an orphan now, and gives what it kept of it, if anything."""
+        if (alive := self._orphans.pop(_key(arguments), None)) is None:
+            _close(descriptors)
+            raise Refused("not_running", f"container {arguments['container']} is not running")
+        kept = arguments["lifeline"]
         group = self._layout.cgroup(alive.cgroup) if alive.cgroup else None
-        self._task(alive.key).adopt(alive, group)
+        lifeline = Lifeline(kept["handle"], tuple(kept["streams"]), kept["terminal"], descriptors)
+        answer.ok()
+        self._task(alive.key).adopt(alive, group, lifeline)
 
     # Network namespaces.
 
@@ -372,6 +388,14 @@ def _alive(alive: Alive) -> Message:
         "started_ns": alive.started_ns,
         "cgroup": alive.cgroup,
     }
+
+
+def _with_lifeline(task: Task, alive: Alive) -> tuple[Message, tuple[int, ...]]:
+    lifeline = task.lifeline()
+    kept = {
+        "handle": lifeline.handle, "streams": lifeline.streams, "terminal": lifeline.terminal,
+    }  # fmt: skip
+    return {**_alive(alive), "lifeline": kept}, lifeline.descriptors
 
 
 def _exit(exit_: Exit) -> Message:

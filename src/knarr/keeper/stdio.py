@@ -62,8 +62,9 @@ class Stdio:
             self._clients.remove(client)
 
     @property
-    def attached(self) -> bool:
-        return bool(self._clients)
+    def outputs(self) -> dict[int, int]:
+        """The streams by descriptor, as long as they have not ended."""
+        return dict(self._outputs)
 
     # Output.
 

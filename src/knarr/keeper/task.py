@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from knarr.keeper.console import Console
 from knarr.keeper.files import remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
-from knarr.keeper.loop import READ, Loop
+from knarr.keeper.loop import GONE, READ, Loop
 from knarr.keeper.record import LogWriter
 from knarr.keeper.spawn import Order, spawn
 from knarr.keeper.stdio import Stdio
@@ -23,15 +23,8 @@ from knarr.kernel.process import exit_code, exit_code_of, open_process, send_sig
 STDOUT: Final = 1
 STDERR: Final = 2
 UNKNOWN_EXIT: Final = 137  # of a process whose parent was not there to see its end
+REAP_SECONDS: Final = 2.0  # for the new parent of an orphan
 DRAIN_SECONDS: Final = 2.0  # for streams that somebody else still has open after the exit
-
-
-class LogPlace(NamedTuple):
-    """Where the log goes and how much of it is kept, as LogWriter takes it."""
-
-    folder: str
-    max_bytes: int
-    max_files: int
 
 
 class Start(NamedTuple):
@@ -50,7 +43,7 @@ class Start(NamedTuple):
     size: tuple[int, int] | None
     open_stdin: bool
     stdin_once: bool
-    log: LogPlace | None
+    log: tuple[str, int, int] | None
     cgroup: Cgroup | None
     writes: Sequence[Write]
     enters: bool
@@ -62,6 +55,18 @@ class Failure(NamedTuple):
 
     log: str
     status: int
+
+
+class Lifeline(NamedTuple):
+    """What the daemon keeps of a process, so that a keeper's death is not the process's.
+
+    descriptors: a pidfd if ``handle``, then one for each of ``streams``; a terminal has one alone.
+    """
+
+    handle: bool
+    streams: tuple[int, ...]
+    terminal: bool
+    descriptors: tuple[int, ...]
 
 
 OnStarted = Callable[[Alive | Failure], None]
@@ -167,6 +172,7 @@ class Task:
             started_ns=time.time_ns(),
             cgroup=start.cgroup.path if start.cgroup is not None else "",
             leftovers=start.leftovers,
+            log=start.log,
         )
         self._journal.began(alive)
         outputs, stdin = ends.outputs, ends.stdin
@@ -191,24 +197,56 @@ class Task:
         self.stdio.close()
         answer(failure)
 
-    # Adoption.
+    # Outliving the keeper.
 
-    def adopt(self, alive: Alive, group: Cgroup | None) -> None:
-        """A process that an earlier keeper started, and that goes on or ended without us."""
+    def lifeline(self) -> Lifeline:
+        """Copies of what must not be closed when this keeper dies, for the daemon to hold.
+
+        Not of a stdin that is a pipe: as long as one copy is open, it does not end.
+        """
+        outputs = self.stdio.outputs
+        descriptors = ([self._handle] if self._handle is not None else []) + list(outputs)
+        return Lifeline(
+            handle=self._handle is not None,
+            streams=tuple(outputs.values()),
+            terminal=self._terminal is not None,
+            descriptors=tuple(os.dup(descriptor) for descriptor in descriptors),
+        )
+
+    def adopt(self, alive: Alive, group: Cgroup | None, lifeline: Lifeline) -> None:
+        """Take over a process of an earlier keeper, with what the daemon kept of it.
+
+        It may have ended meanwhile: then its last output is still in the pipes, and the pidfd
+        knows how it ended, where the kernel remembers that.
+        """
         self.alive = alive
         self._group = None if self.key.exec else group
-        handle = open_process(alive.pid, alive.started_ticks)
-        if handle is None:
+        descriptors = list(lifeline.descriptors)
+        self._handle = (
+            descriptors.pop(0) if lifeline.handle else open_process(alive.pid, alive.started_ticks)
+        )
+        outputs = dict(zip(descriptors, lifeline.streams, strict=True))
+        stdin = None
+        if lifeline.terminal:
+            self._terminal, stdin = os.dup(descriptors[0]), os.dup(descriptors[0])
+        log = LogWriter(*alive.log) if alive.log is not None else None
+        self.stdio.open(outputs, stdin, stdin_once=False, log=log)
+        if self._handle is None:
             self._exited(UNKNOWN_EXIT, time.time_ns())
-            return
-        self._handle = handle
-        self._loop.watch(handle, READ, self._on_orphan_ended)
+        else:
+            self._loop.watch(self._handle, READ, self._on_orphan_ended)
 
-    def _on_orphan_ended(self, _events: int) -> None:
-        assert self._handle is not None
-        self._loop.unwatch(self._handle)
+    def _on_orphan_ended(self, events: int) -> None:
+        """How it ended is known once its new parent has reaped it: then the pidfd hangs up."""
+        if self._handle is None:
+            return
         code = exit_code_of(self._handle)
-        self._exited(UNKNOWN_EXIT if code is None else code, time.time_ns())
+        if code is None and not events & GONE and self._end is None:
+            self._loop.watch(self._handle, 0, self._on_orphan_ended)
+            self._loop.call_later(REAP_SECONDS, lambda: self._on_orphan_ended(GONE))
+        else:
+            self._loop.unwatch(self._handle)
+            self._exited(UNKNOWN_EXIT if code is None else code, time.time_ns())
 
     # Life.
 
@@ -227,6 +265,8 @@ class Task:
     # Exit.
 
     def _exited(self, code: int, finished_ns: int) -> None:
+        if self._end is not None:
+            return
         self._end = (code, finished_ns)
         if self.stdio.drain():
             self._finish()

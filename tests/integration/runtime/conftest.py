@@ -1,6 +1,7 @@
 """A keeper with a run folder of its own, and nothing left of it afterwards."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,5 +43,14 @@ async def boxes(
     for place in (*layout.controllers.values(), layout.unified or ""):
         group = Path(place + boxes.parent)
         if group.exists():
+            await asyncio.to_thread(wait_until_empty, group)
             group.rmdir()  # fails when a container's group is left in it
     assert str(run_root) not in Path("/proc/mounts").read_text()
+
+
+def wait_until_empty(group: Path) -> None:
+    """The keeper answers before its last group has gone, but does not end before."""
+    for _ in range(200):
+        if not any(child.is_dir() for child in group.iterdir()):
+            return
+        time.sleep(0.01)
