@@ -149,5 +149,8 @@ def running_daemon(**settings: str) -> Iterator[Daemon]:
     try:
         daemon.start()
         yield daemon
+    except BaseException:
+        print(daemon.log.read_text()[-20_000:])
+        raise
     finally:
         daemon.clean()

@@ -1,8 +1,10 @@
 """The act behind start and exit: root, mounts, network, process; undone when a later step fails."""
 
 import asyncio
+import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+import shutil
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -39,6 +41,7 @@ from knarr.spec.record import MountPlan
 from knarr.units import size_bytes
 from knarr.volume import VolumeService
 
+_log = logging.getLogger("knarr.container")
 _SHM_FLAGS: Final = mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC
 _LOG_BYTES: Final = "10m"  # of one file, unless --log-opt max-size says otherwise
 _LOG_FILES: Final = "5"
@@ -58,6 +61,7 @@ class Launcher:
         keeper: Keeper,
         runtimes: Runtimes,
         machine: Machine,
+        tasks: asyncio.TaskGroup,
         data_root: Path,
         run_root: Path,
     ) -> None:
@@ -69,6 +73,7 @@ class Launcher:
         self._keeper = keeper
         self._runtimes = runtimes
         self._machine = machine
+        self._tasks = tasks
         self._data = data_root / "containers"
         self._run = run_root / "containers"
 
@@ -313,7 +318,7 @@ class Launcher:
 
     async def discard(self, container: Container, *, volumes: bool) -> None:
         """The container's files, and its hold on volumes; the anonymous ones too if asked."""
-        await asyncio.to_thread(self._layers.remove, container.id)
+        self._discard_files(container.id)
         for plan in container.record.mounts:
             if plan.kind != "volume":
                 continue
@@ -321,6 +326,25 @@ class Launcher:
             if volumes and plan.anonymous:
                 with suppress(Conflict, NotFound):
                     await self._volumes.remove(plan.name)
+
+    def _discard_files(self, container_id: ContainerId) -> None:
+        """What takes long, deleting what the container wrote, goes on in the background."""
+        self._layers.remove(container_id)
+        shutil.rmtree(self.folder(container_id), ignore_errors=True)
+        self._tasks.create_task(asyncio.to_thread(self._layers.empty_trash))
+
+    async def sweep(self, existing: Collection[str], running: Collection[str]) -> None:
+        """At the daemon's start: take away what a crash left of containers half made or ended."""
+        for folder in self._data.iterdir():
+            if folder.name not in existing and not folder.name.startswith("."):
+                _log.warning("removing what is left of container %s", folder.name)
+                self._discard_files(ContainerId(folder.name))
+        left = {entry.name for entry in self._run.iterdir()}
+        left |= {entry.name for entry in (self._run.parent / "netns").iterdir()}
+        for container_id in left - set(running):
+            await self._keeper.remove_sandbox(container_id)
+            with suppress(Conflict):
+                await self._keeper.release(container_id)
 
     # Looking
 

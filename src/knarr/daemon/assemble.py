@@ -60,6 +60,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         keeper=keeper,
         runtimes=runtimes,
         machine=machine,
+        tasks=tasks,
         data_root=data_root,
         run_root=run_root,
     )
@@ -88,6 +89,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     copier = Copier(
         registry=registry, layers=container_layers, volumes=volumes, tell=containers.tell
     )
+    await launcher.sweep({each.id for each in registry}, running | keeper.untold_exits())
     await containers.restore(processes)
     watching = tasks.create_task(containers.watch_exits())
     about = About(
