@@ -40,6 +40,7 @@ from knarr.network.plugs import Plugs
 from knarr.network.ports import PortTable
 from knarr.network.registry import NetworkRegistry
 from knarr.network.resolv import forwarders
+from knarr.network.rulewatch import RuleWatch
 from knarr.network.selection import NetworkFilters, matches
 from knarr.network.worker import Worker
 from knarr.spec.docker.container import EndpointSettings, PortBinding
@@ -94,6 +95,7 @@ class NetworkService:
         self._sockets = sockets
         self._resolv_conf = resolv_conf or HostResolvConf()
         self._nameserver = Nameserver(self._registry.directory)
+        self._watch = RuleWatch(self._rules_changed)
         self._closing: asyncio.TimerHandle | None = None
         self._raising = asyncio.Lock()
 
@@ -124,6 +126,7 @@ class NetworkService:
             await self._make_predefined(mtu)
         self._take_over(set(alive))
         await self._worker.act(self._restore)
+        self._watch.start()
         for member in rows.all_members(self._db):
             await self._serve_again(member, alive)
 
@@ -132,6 +135,7 @@ class NetworkService:
         if self._closing:
             self._closing.cancel()
             self._closing = None
+        self._watch.close()
         self._nameserver.close()
         await self._worker.act(self._lower_unused)
         await self._worker.close()
@@ -203,6 +207,12 @@ class NetworkService:
 
     def _bridge(self, network: Network) -> BridgePlan | None:
         return standing_bridge(network, self._names, uplink_mtu=self._plugs.uplink_mtu)
+
+    def _rules_changed(self) -> None:
+        self._worker.later(self._mend)
+
+    def _mend(self) -> None:
+        self._host.mend(self._standing(), port_entries(self._ports.all()))
 
     def _settle(self) -> None:
         """Soon after the last container went, take down what only containers need."""
