@@ -4,9 +4,7 @@ import os
 
 import pytest
 
-pytest.register_assert_rewrite("contract", "support")
-
-from support.abilities import lacking  # noqa: E402
+from support.abilities import lacking
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -12,7 +12,6 @@ from knarr.content.compression import (
     Decompressor,
     compressor,
     decompressor,
-    plain_chunks,
     sniffed,
 )
 from knarr.content.hashing import Hasher, digest_of
@@ -28,7 +27,6 @@ __all__ = [
     "compressor",
     "decompressor",
     "digest_of",
-    "plain_chunks",
     "sniffed",
     "write_all",
 ]

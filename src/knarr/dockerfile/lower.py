@@ -23,6 +23,7 @@ from knarr.errors import InvalidArgument, KnarrError, NotFound
 from knarr.reference import Reference
 from knarr.spec.docker.image import ImageConfig
 from knarr.spec.oci.image import ImageDocument, Platform
+from knarr.times import rfc3339_ns
 
 SCRATCH: Final = "scratch"
 PROXIES: Final = frozenset(
@@ -212,6 +213,14 @@ def _platform_args(options: BuildOptions) -> dict[str, str]:
             f"{prefix}VARIANT": platform.variant,
         }
     return args
+
+
+def _created_ns(document: ImageDocument) -> int:
+    """When the image says it was made; 0 where it says nothing that is a time."""
+    try:
+        return rfc3339_ns(document.created)
+    except InvalidArgument:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +446,13 @@ class _Lowering:
 
     def _image_vertex(self, request: BaseRequest) -> Vertex:
         document = self._document(request, request.platform)
-        return Vertex(Image(reference=request.reference, diff_ids=document.rootfs.diff_ids))
+        return Vertex(
+            Image(
+                reference=request.reference,
+                diff_ids=document.rootfs.diff_ids,
+                time_ns=_created_ns(document),
+            )
+        )
 
     # What is told about the whole
 

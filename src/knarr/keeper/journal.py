@@ -26,7 +26,6 @@ class Alive(NamedTuple):
     """A process that was started. ``started_ticks`` makes the PID unmistakable.
 
     cgroup: its path, empty if it has none of its own. leftovers: folders to remove afterwards.
-    log: as LogWriter takes it, None if none is kept.
     """
 
     key: Key
@@ -35,7 +34,6 @@ class Alive(NamedTuple):
     started_ns: int
     cgroup: str
     leftovers: tuple[str, ...]
-    log: tuple[str, int, int] | None
 
 
 class Exit(NamedTuple):
@@ -91,8 +89,7 @@ class Journal:
                     continue
                 if (document := _read(f"{folder}/{name}")) is not None:
                     key, leftovers = Key(*document["key"]), tuple(document["leftovers"])
-                    log = tuple(document["log"]) if document["log"] else None
-                    yield Alive(**{**document, "key": key, "leftovers": leftovers, "log": log})
+                    yield Alive(**{**document, "key": key, "leftovers": leftovers})
 
     def folder(self, container: str) -> str:
         return f"{self._containers}/{container}"

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple, NoReturn
 from knarr.kernel.namespaces import hide_mount
 
 _FAILED: Final = 125
+# Without these, what runs in the container would ignore them as Python does.
+_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Hidden(NamedTuple):
@@ -44,7 +46,8 @@ def spawn(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -
 def _become(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -> NoReturn:
     try:
         os.setsid()
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
+        for number in _IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
         for entrance in entrances:
             os.write(entrance, b"0")
         if order.hidden is not None:

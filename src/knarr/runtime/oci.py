@@ -21,14 +21,16 @@ class OciRuntime:
     enters: bool = False
     hidden: tuple[str, str] | None = None
 
-    def run(self, container_id: str, place: "Place") -> list[str]:
+    def run(self, container_id: str, place: "Place", *, terminal: bool) -> list[str]:
         """Start the container of the bundle in the working directory, and leave it running."""
-        options = ["--bundle", ".", *self._process(place)]
+        options = ["--bundle", ".", *self._process(place, terminal)]
         return [*self._global(place), "run", *options, container_id]
 
-    def exec(self, container_id: str, process: Path, place: "Place") -> list[str]:
+    def exec(
+        self, container_id: str, process: Path, place: "Place", *, terminal: bool
+    ) -> list[str]:
         """Start a further process, described in the file ``process``, in a running container."""
-        options = ["--process", str(process), *self._process(place)]
+        options = ["--process", str(process), *self._process(place, terminal)]
         return [*self._global(place), "exec", *options, container_id]
 
     def _global(self, place: "Place") -> list[str]:
@@ -36,8 +38,8 @@ class OciRuntime:
         return [self.program, *self.options, "--root", str(place.state), *log]
 
     @staticmethod
-    def _process(place: "Place") -> list[str]:
-        console = ["--console-socket", place.console] if place.console else []
+    def _process(place: "Place", terminal: bool) -> list[str]:
+        console = ["--console-socket", place.console] if terminal else []
         return ["--detach", "--pid-file", str(place.pid_file), *console]
 
 
@@ -45,7 +47,7 @@ class OciRuntime:
 class Place:
     """Files that a runtime is told to use. ``state`` is its folder of containers.
 
-    console: the name of a socket in the working directory, for a terminal; empty without one.
+    console: a socket's path as seen from the working directory: absolute ones may be too long.
     """
 
     state: Path

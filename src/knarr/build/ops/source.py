@@ -18,12 +18,13 @@ class Scratch:
 class Image:
     """The file system of an image; known by its layers, whatever it is called.
 
-    diff_ids: lowest first.
+    diff_ids: lowest first. time_ns: when it was made, nanoseconds since the epoch.
     """
 
     kind: ClassVar[str] = "image"
     reference: str = field(compare=False)
     diff_ids: tuple[str, ...]
+    time_ns: int = field(default=0, compare=False)
 
     def describe(self) -> str:
         return f"image {self.reference}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from knarr.build.graph import Vertex
+from knarr.build.modes import mode_change
 from knarr.build.ops import Copy as CopyOperation
 from knarr.build.ops import Http, InlineFile, InlineFiles, Merge, Scratch, Selection
 from knarr.dockerfile.expansion import expand
@@ -17,7 +18,6 @@ from knarr.dockerfile.remote import file_name_of, is_http, parse_git
 from knarr.dockerfile.stage import Stage
 from knarr.errors import InvalidArgument
 
-_SYMBOLIC: Final = re.compile(r"[ugoa]*(?:[-+=](?:[rwxXst]*|[ugo]))+")
 _CHECKSUM: Final = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{7,64}")
 
 
@@ -55,7 +55,7 @@ class Transfer:
         parents: bool = False,
     ) -> Stage:
         mode = stage.expand(self.mode)
-        check_mode(mode)
+        mode_change(mode)
         operation = CopyOperation(
             selections=tuple(selections),
             destination=self._target(stage),
@@ -106,16 +106,6 @@ def _heredoc_text(heredoc: Heredoc, stage: Stage) -> str:
     return expand(heredoc.text, stage.variables, quotes=False).text
 
 
-def check_mode(mode: str) -> None:
-    """Raises InvalidArgument unless ``mode`` is octal (755) or symbolic (u=rwX,go=rX)."""
-    if not mode or re.fullmatch(r"[0-7]{1,5}", mode):
-        return
-    if not all(_SYMBOLIC.fullmatch(clause) for clause in mode.split(",")):
-        raise InvalidArgument(
-            f"invalid chmod parameter: '{mode}'. it should be octal string and between 0 and 07777"
-        )
-
-
 def _arguments(line: Line) -> tuple[tuple[str, ...], tuple[Heredoc, ...], str]:
     """Sources, heredocs among them, destination."""
     json = line.json()
@@ -162,7 +152,7 @@ def _mode(line: Line, options: Options) -> str:
     mode = options.texts.get("chmod", "")
     if "$" not in mode:
         try:
-            check_mode(mode)
+            mode_change(mode)
         except InvalidArgument as error:
             raise line.error(str(error), line.flag_offset("chmod")) from error
     return mode

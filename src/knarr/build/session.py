@@ -1,0 +1,43 @@
+"""What one build brings with it: contexts, secrets, and how it wants things done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from knarr.build.progress import Listener, Silence
+from knarr.build.runner import Resources
+from knarr.build.tree import Tree
+from knarr.errors import KnarrError
+from knarr.ids import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """Belongs to one build.
+
+    contexts: by name, ``context`` being the build context. secrets, agents (sockets): by id.
+    proxies: variables that steps see and the cache does not. hosts: names for /etc/hosts.
+    epoch_ns: SOURCE_DATE_EPOCH. uncached: vertices that are done anew.
+    timeout_s: of one step. allowed: what a step may have only if the client says so.
+    """
+
+    contexts: Mapping[str, Tree] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    agents: Mapping[str, Path] = field(default_factory=dict)
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
+    epoch_ns: int | None = None
+    no_cache: bool = False
+    uncached: frozenset[Digest] = frozenset()
+    timeout_s: float | None = None
+    allowed: frozenset[str] = frozenset({"network.host", "security.insecure"})
+    listener: Listener = field(default_factory=Silence)
+
+
+class StepFailed(KnarrError):
+    """A command of the Dockerfile ended badly; ``code`` is what it ended with."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
