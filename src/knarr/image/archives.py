@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from knarr.content import BlobStore
 from knarr.content.rows import blob_size
 from knarr.ids import DiffId, ImageId
 from knarr.image import archive, rows, save
+from knarr.image.bootstrap import Bootstrap, bootstrap
 from knarr.image.catalogue import Catalogue
 from knarr.image.feed import Feed
 from knarr.image.imported import Import, read_layer
@@ -18,9 +20,9 @@ from knarr.image.progress import Meter
 from knarr.image.receive import Receiver
 from knarr.image.save import Part, Saved, Stored
 from knarr.reference import Reference
-from knarr.snapshot import Layers
+from knarr.snapshot import Layer, Layers
 from knarr.snapshot.rows import find_layer
-from knarr.spec.docker.progress import Progress
+from knarr.spec.docker.progress import ImageID, Progress
 from knarr.store import Database
 from knarr.times import rfc3339
 
@@ -57,6 +59,20 @@ class Archives:
             if not reading.cancelled() and reading.exception() is None:
                 self._forget(reading.result().diff_id)
             await asyncio.to_thread(self._layers.empty_trash)
+
+    async def bootstrap(
+        self, wanted: Bootstrap, scratch: Path, add: Add
+    ) -> AsyncIterator[Progress]:
+        made: list[Image] = []
+
+        def record(layer: Layer, epoch: int) -> None:
+            made.append(add(wanted.image(layer, epoch), "import"))
+
+        async for line in bootstrap(wanted, self._layers, scratch, record):
+            yield Progress(status=line)
+        for image in made:
+            yield Progress(stream=f"Made image: {wanted.tag.familiar}\n", aux=ImageID(id=image.id))
+        await asyncio.to_thread(self._layers.empty_trash)
 
     def _forget(self, diff_id: DiffId) -> None:
         """Unpin a layer, and throw it away if nobody recorded it."""

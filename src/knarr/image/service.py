@@ -5,6 +5,7 @@ import builtins
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from knarr.content import BlobStore
 from knarr.content import rows as content_rows
@@ -13,6 +14,7 @@ from knarr.events import Event
 from knarr.ids import DiffId, ImageId
 from knarr.image import documents, removal, rows
 from knarr.image.archives import Archives
+from knarr.image.bootstrap import Bootstrap
 from knarr.image.catalogue import Catalogue
 from knarr.image.events import image_event
 from knarr.image.filters import LIST, PRUNE, Filters, ImageFilter
@@ -295,6 +297,34 @@ class ImageService:
         The message's status is the new image's ID. Raises as ``load`` does.
         """
         return self._archives.import_(source, wanted, self.add)
+
+    def bootstrap(self, wanted: Bootstrap, scratch: Path) -> AsyncIterator[Progress]:
+        """A base image from the distribution's packages; ``scratch`` is a folder for its work.
+
+        Raises Unsupported where mmdebstrap is missing, KnarrError with its last words.
+        """
+        return self._archives.bootstrap(wanted, scratch, self.add)
+
+    # -- at start, and for the whole ---------------------------------------------------------
+
+    def repair(self) -> builtins.list[str]:
+        """At start: throw away what nobody holds and what never got its name.
+
+        Returns what was found, in sentences. Takes as long as deleting does.
+        """
+        with self._db.transaction() as tx:
+            content_rows.end_old_leases(tx, now_ns=time.time_ns(), at_start=True)
+        self.collect()
+        layers, blobs = layer_rows.all_layers(self._db), content_rows.all_blobs(self._db)
+        orphans = [*self._layers.sweep(layers), *self._blobs.sweep(blobs)]
+        found = [f"{each}: nobody knows what for; deleted" for each in orphans]
+        found += [f"layer {each} is missing" for each in layers if not self._layers.has(each)]
+        found += [f"blob {each} is missing" for each in blobs if not self._blobs.has(each)]
+        return found
+
+    def usage_bytes(self) -> int:
+        """Of all layers, each once: what `system df` calls the images' size."""
+        return sum(self._layer_sizes().values())
 
 
 def new_name(repository: str, tag: str = "") -> Reference:
