@@ -4,7 +4,9 @@ import os
 
 import pytest
 
-from support.abilities import lacking
+pytest.register_assert_rewrite("contract", "support")
+
+from support.abilities import lacking  # noqa: E402
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

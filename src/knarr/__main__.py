@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import sys
 
+# What runs in this process as the engine's own, by the word that calls for it.
+_PROGRAMS = {"daemon": "knarr.daemon.__main__", "doctor": "knarr.daemon.doctor"}
+
 
 def main() -> int:
     """The console script. Returns the exit code."""
     words = sys.argv[1:]
-    if words[:1] == ["daemon"]:
+    if words and (program := _PROGRAMS.get(words[0])) is not None:
         from importlib import import_module
 
-        code: int = import_module("knarr.daemon.__main__").main(words[1:])
+        code: int = import_module(program).main(words[1:])
         return code
     from knarr.cli.app import main as cli
 

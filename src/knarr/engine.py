@@ -1,14 +1,43 @@
 """The engine: a record of its services, no behaviour of its own."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from knarr.container import ContainerService, Copier, ExecService
 from knarr.events import EventBus
+from knarr.image import ImageService
+from knarr.network import NetworkService
 from knarr.store import Database
+from knarr.volume import VolumeService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What the engine knows of itself: shown by ``info``.
+
+    id: of the data root, made once. runtimes: name to program of those that work here.
+    """
+
+    id: str
+    data_root: Path
+    run_root: Path
+    driver: str
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    default_runtime: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """Built by plain constructor calls in ``daemon.assemble``; handed to every API route."""
 
+    about: About
     db: Database
     bus: EventBus
+    images: ImageService
+    containers: ContainerService
+    copier: Copier
+    execs: ExecService
+    networks: NetworkService
+    volumes: VolumeService

@@ -47,7 +47,7 @@ ABILITIES: dict[str, Probe] = {
     **{
         name: _program(name)
         for name in (
-            "busybox", "crun", "runc", "nft", "docker", "dockerd", "podman", "skopeo",
+            "busybox", "iptables", "crun", "runc", "nft", "docker", "dockerd", "podman", "skopeo",
             "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl",
         )
     },

@@ -7,6 +7,7 @@ answers 204, a document (or several) JSON, an ``AsyncIterator`` of documents a s
 
 import inspect
 import json
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ Filters = NewType("Filters", dict[str, tuple[str, ...]])
 """The ``filters`` parameter: each key with the values that were given for it."""
 
 Endpoint = Callable[..., Awaitable[Any]]
+_log = logging.getLogger("knarr.api")
 _JSON: Final = {"Content-Type": "application/json"}
 _BODY_LIMIT: Final = 16 << 20
 _FALSE: Final = frozenset({"", "0", "no", "false", "none"})
@@ -157,6 +159,11 @@ class Router:
             return await self._answer(request)
         except KnarrError as error:
             return error_response(error)
+        except ConnectionError:
+            raise  # the client has gone: there is nobody to answer
+        except Exception as error:
+            _log.exception("%s %s", request.method, request.path)
+            return error_response(KnarrError(f"internal error: {type(error).__name__}: {error}"))
 
     async def _answer(self, request: Request) -> Answer:
         path, version = request.path, MAXIMUM

@@ -12,12 +12,14 @@ import time
 
 from knarr.cli.cli import Cli
 from knarr.cli.exit import Exit
-from knarr.client.blocking import CannotConnect, Socket, dial
+from knarr.client.blocking import CannotConnect, dial
 from knarr.client.endpoint import Endpoint
 from knarr.client.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from knarr.client.blocking import Socket
 
 LOG = "daemon.log"
 PATIENCE_S = 20.0  # seconds until a daemon that does not answer counts as failed

@@ -55,3 +55,6 @@ def wanted(filters: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
         if name:
             collected.setdefault(name, []).append(value)
     return collected
+
+
+INT64 = Kind("int", integer, zero="0")

@@ -13,10 +13,10 @@ from knarr.client import versions
 from knarr.client.frames import STDOUT, Demultiplexer
 from knarr.client.lean import TYPE_CHECKING, loads
 from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk, request_head
-from knarr.errors import Unavailable, error_of
+from knarr.errors import KnarrError, Unavailable, error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any, Protocol, Self
 
     from knarr.client.call import Request
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
         """What a connection needs; a plain socket has it, and ``tls.TlsSocket``."""
 
         def sendall(self, data: bytes, /) -> None: ...
+        def send(self, data: bytes, flags: int, /) -> int: ...
         def recv(self, size: int, /) -> bytes: ...
         def shutdown(self, how: int, /) -> None: ...
         def close(self) -> None: ...
         def fileno(self) -> int: ...
 
+    _Begun = tuple[Socket, Exchange]  # a request that is sent, its answer still to come
 
 RECEIVE = 256 * 1024  # bytes asked for at once
 _RAW_STREAM = "application/vnd.docker.raw-stream"
@@ -74,13 +76,14 @@ def os_words(error: OSError) -> str:
 class Answer:
     """One answer under way. Use it as a context manager, or read it to its end."""
 
-    __slots__ = ("_early", "_engine", "_exchange", "_socket")
+    __slots__ = ("_early", "_engine", "_exchange", "_socket", "ready")
 
     def __init__(self, engine: Engine, socket: Socket, exchange: Exchange, early: bytes) -> None:
         self._engine = engine
         self._socket: Socket | None = socket
         self._exchange = exchange
-        self._early = early  # body bytes that came together with the head
+        self._early = early  # body bytes that have come and nobody has taken
+        self.ready = exchange.ended  # whether ``read`` would not wait
         if exchange.ended:
             self._finish()
 
@@ -104,10 +107,20 @@ class Answer:
             return piece
         if self._socket is None:
             return b""
+        return self._received()
+
+    def _received(self) -> bytes:
+        assert self._socket is not None
         piece = self._exchange.feed(self._socket.recv(RECEIVE))
         if self._exchange.ended:
+            self.ready = True
             self._finish()
         return piece
+
+    def gather(self) -> None:
+        """Take in what has come on the descriptor, for ``read``; see ``ready``."""
+        if self._socket is not None:
+            self._early += self._received()
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes."""
@@ -121,6 +134,11 @@ class Answer:
     def read(self) -> bytes:
         """The whole body."""
         return b"".join(self.pieces())
+
+    def value(self) -> Any:
+        """The body as a JSON value; None where there is none."""
+        body = self.read()
+        return loads(body) if body.strip() else None
 
     def _finish(self) -> None:
         if self._socket is not None and self._exchange.reusable:
@@ -186,6 +204,16 @@ class Stream:
     def send(self, data: bytes) -> None:
         """Write to the process's stdin. Raises BrokenPipeError when it is gone."""
         self._socket.sendall(data)
+
+    def send_some(self, data: bytes) -> int:
+        """Write as much as goes without waiting; answers with the count of bytes.
+
+        Raises BrokenPipeError or ConnectionResetError when the process reads no more.
+        """
+        try:
+            return self._socket.send(data, _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return 0
 
     def close_write(self) -> None:
         """Tell the process that its stdin has ended; its output still comes."""
@@ -259,8 +287,32 @@ class Engine:
     def ask(self, request: Request) -> Any:
         """The JSON value of the answer; None where there is none."""
         with self.open(request) as answer:
-            body = answer.read()
-        return loads(body) if body.strip() else None
+            return answer.value()
+
+    def ask_all(self, requests: Sequence[Request]) -> Iterator[Any]:
+        """The answers of several requests under way at once, in their order.
+
+        A failure is answered, not raised. Each request has a connection of its own.
+        """
+        version = self.version
+        begun: list[_Begun | KnarrError] = []
+        for request in requests:
+            try:
+                target = f"/v{version}{request.target}"
+                begun.append(self._begin(request.method, target, request.headers, request.body))
+            except KnarrError as error:
+                begun.append(error)
+        for each in begun:
+            yield self._answer_of(each)
+
+    def _answer_of(self, begun: _Begun | KnarrError) -> Any:
+        if isinstance(begun, KnarrError):
+            return begun
+        try:
+            with self._checked(self._headed(*begun)) as answer:
+                return answer.value()
+        except KnarrError as error:
+            return error
 
     def lines(self, request: Request) -> Iterator[Any]:
         """The JSON values of the answer, one after the other, as they come."""
@@ -305,7 +357,7 @@ class Engine:
     def open(self, request: Request, *, hijack: bool = False) -> Answer:
         """Send a request and read its answer's head. Raises by meaning for a status from 400."""
         target = f"/v{self.version}{request.target}"
-        headers = (*self._headers, *request.headers)
+        headers = request.headers
         if hijack:
             headers = (*headers, ("Connection", "Upgrade"), ("Upgrade", "tcp"))
         return self._checked(self._sent(request.method, target, headers, request.body))
@@ -323,6 +375,13 @@ class Engine:
         headers: tuple[tuple[str, str], ...] = (),
         body: Any = None,
     ) -> Answer:
+        return self._headed(*self._begin(method, target, headers, body))
+
+    def _begin(
+        self, method: str, target: str, headers: tuple[tuple[str, str], ...], body: Any
+    ) -> _Begun:
+        """Send a request. Raises Unavailable where the connection breaks."""
+        headers = (*self._headers, *headers)
         if self.endpoint.scheme == "tcp":
             target = self.endpoint.path + target
         if isinstance(body, (bytes, bytearray)):
@@ -337,10 +396,23 @@ class Engine:
         socket = self._connection()
         try:
             _send(socket, head, body)
-            exchange = Exchange(method)
-            early = b""
+        except OSError as error:
+            socket.close()
+            raise Unavailable(f"error during connect: {os_words(error)}") from error
+        except BaseException:
+            socket.close()
+            raise
+        return socket, Exchange(method)
+
+    def _headed(self, socket: Socket, exchange: Exchange) -> Answer:
+        """Wait for the head of the answer."""
+        early = b""
+        try:
             while exchange.head is None:
                 early = exchange.feed(socket.recv(RECEIVE))
+        except OSError as error:
+            socket.close()
+            raise Unavailable(f"error during connect: {os_words(error)}") from error
         except BaseException:
             socket.close()
             raise

@@ -60,6 +60,7 @@ class TlsSocket:
 
     def __init__(self, plain: socket.socket, host: str, tls: Tls) -> None:
         self._plain = plain
+        self._waiting = b""  # what has been encrypted and not sent
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._session = _tls_context(tls).wrap_bio(
             self._incoming, self._outgoing, server_hostname=host
@@ -86,7 +87,8 @@ class TlsSocket:
                 return result
 
     def _flush(self) -> None:
-        if data := self._outgoing.read():
+        data, self._waiting = self._waiting + self._outgoing.read(), b""
+        if data:
             self._plain.sendall(data)
 
     def sendall(self, data: bytes) -> None:
@@ -94,14 +96,31 @@ class TlsSocket:
             piece = data[start : start + 16384]
             self._pumped(partial(self._session.write, piece))
 
+    def send(self, data: bytes, _flags: int) -> int:
+        """As much as one TLS record takes, once the one before has left."""
+        self._flush_some()
+        if self._waiting:
+            raise BlockingIOError
+        sent = self._session.write(data[:16384])
+        self._flush_some()
+        return sent
+
+    def _flush_some(self) -> None:
+        self._waiting += self._outgoing.read()
+        with contextlib.suppress(BlockingIOError):
+            while self._waiting:
+                sent = self._plain.send(self._waiting, socket.MSG_DONTWAIT)
+                self._waiting = self._waiting[sent:]
+
     def recv(self, size: int) -> bytes:
         try:
             data: bytes = self._pumped(lambda: self._session.read(size))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             return b""
-        # What has been decrypted already would not wake anybody who waits on the descriptor.
-        while len(data) < size and self._session.pending():
-            data += self._session.read(size - len(data))
+        # Records that have been taken from the socket would wake nobody who waits on it.
+        with contextlib.suppress(ssl.SSLError):
+            while len(data) < size and (more := self._session.read(size - len(data))):
+                data += more
         return data
 
     def shutdown(self, _how: int) -> None:
@@ -141,6 +160,9 @@ class ProgramSocket:
 
     def sendall(self, data: bytes) -> None:
         self._ours.sendall(data)
+
+    def send(self, data: bytes, flags: int) -> int:
+        return self._ours.send(data, flags)
 
     def recv(self, size: int) -> bytes:
         data = self._ours.recv(size)

@@ -48,14 +48,20 @@ class Document:
 
     def origin(self, path: Path) -> Origin:
         """The line of the value at ``path``, or of its nearest ancestor that is in this file."""
-        node = self.node
-        line = node.line
-        for key in path:
+        return Origin(file=self.file, line=self._nearest(path)[0])
+
+    def depth(self, path: Path) -> int:
+        """How many keys of the path lead somewhere in this document."""
+        return self._nearest(path)[1]
+
+    def _nearest(self, path: Path) -> tuple[int, int]:
+        node, line = self.node, self.node.line
+        for depth, key in enumerate(path):
             found = _child(node, key)
             if found is None:
-                break
+                return line, depth
             line, node = found
-        return Origin(file=self.file, line=line)
+        return line, len(path)
 
 
 def documents(text: str, file: str) -> list[Document]:

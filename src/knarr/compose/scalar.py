@@ -29,6 +29,10 @@ _OLD_BOOLEANS: Final = frozenset(
     for form in (word, word.capitalize(), word.upper())
 )
 _BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_DATE: Final = re.compile(
+    r"\d{4}-\d\d?-\d\d?"
+    r"(?:(?:[Tt]|[ \t]+)\d\d?:\d\d?:\d\d?(?:\.\d*)?(?:Z|[ \t]*[-+]\d\d?(?::?\d\d)?)?)?"
+)
 _STRING_TAGS: Final = frozenset({"!", "tag:yaml.org,2002:str"})
 _CORE_PREFIX: Final = "tag:yaml.org,2002:"
 
@@ -56,8 +60,8 @@ def resolve_tagged(text: str, tag: str) -> Any:
 
 def needs_quotes(text: str) -> bool:
     """Whether some YAML reader, 1.1 or 1.2, would take the plain word for something else."""
-    return not isinstance(resolve(text), str) or text in _OLD_BOOLEANS or _is_base_60(text)
-
-
-def _is_base_60(text: str) -> bool:
-    return ":" in text and _BASE_60.fullmatch(text) is not None
+    if not isinstance(resolve(text), str) or text in _OLD_BOOLEANS:
+        return True
+    return text[0] in _MAY_BEGIN_A_NUMBER and any(
+        pattern.fullmatch(text) for pattern in (_BASE_60, _DATE)
+    )

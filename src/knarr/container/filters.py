@@ -11,6 +11,7 @@ from typing import Final
 from knarr.container.documents import Ports
 from knarr.container.model import Container, Status
 from knarr.errors import InvalidArgument
+from knarr.times import moment_ns
 
 Filters = Mapping[str, Sequence[str]]
 KNOWN: Final = (
@@ -117,6 +118,16 @@ def port_range(text: str) -> list[tuple[int, str]]:
     except ValueError as error:
         raise InvalidArgument(f"invalid filter: {text!r} is not a port") from error
     return [(number, protocol or "tcp") for number in span]
+
+
+def prunable(container: Container, filters: Filters, now_ns: int) -> bool:
+    """Whether `prune` may remove it: ``until`` (a time or a duration), ``label``, ``label!``."""
+    labels = container.record.config.labels
+    if not label_matches(labels, filters.get("label", ())):
+        return False
+    if any(label_matches(labels, (each,)) for each in filters.get("label!", ())):
+        return False
+    return all(container.created_ns < moment_ns(each, now_ns) for each in filters.get("until", ()))
 
 
 _Test = Callable[[Candidate, Sequence[str], Resolved], bool]

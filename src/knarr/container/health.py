@@ -5,7 +5,7 @@ in the container, all handed in.
 Source: Engine API, HealthConfig and Health; Dockerfile reference, HEALTHCHECK.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -139,7 +139,7 @@ async def watch(
     wait: Callable[[float], Awaitable[None]],
     timestamp: Callable[[int], str],
     before: Health | None = None,
-) -> AsyncIterator[Health]:
+) -> AsyncGenerator[Health, None]:
     """The container's health from its start on: at once ``starting``, then after every probe.
 
     Cancel it when the container stops or is paused. before: what was known of a container that

@@ -8,6 +8,7 @@ import msgspec
 
 from knarr.errors import Conflict, NotModified
 from knarr.ids import ContainerId, ImageId
+from knarr.spec.docker.health import Health
 from knarr.spec.record import ContainerRecord, ContainerState
 
 
@@ -60,7 +61,8 @@ class Container:
                 raise Conflict("container is marked for removal and cannot be started")
         return self
 
-    def started(self, *, pid: int, at_ns: int) -> Self:
+    def started(self, *, pid: int, at_ns: int, again: bool = False) -> Self:
+        """again: by its restart policy; a person's start counts restarts anew."""
         return self._with(
             Status.RUNNING,
             pid=pid,
@@ -71,6 +73,7 @@ class Container:
             oom_killed=False,
             stopped_by_user=False,
             health=None,
+            restart_count=self.state.restart_count if again else 0,
         )
 
     def failed_to_start(self, *, code: int, error: str) -> Self:
@@ -97,6 +100,13 @@ class Container:
         if self.status is not Status.PAUSED:
             raise Conflict(f"Container {self.id} is not paused")
         return self._with(Status.RUNNING)
+
+    def healthy(self, health: Health) -> Self:
+        return self._with(self.status, health=health)
+
+    def not_restarted(self) -> Self:
+        """Somebody stopped it between two runs, or the next one could not be started."""
+        return self._with(Status.EXITED, stopped_by_user=True)
 
     def user_stops(self) -> Self:
         """Remember that it was asked to end: no restart policy shall bring it back."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from knarr.container.model import Container
 from knarr.errors import Conflict, InvalidArgument, NotFound
-from knarr.ids import ContainerId, is_hex_prefix
+from knarr.ids import ContainerId, ImageId, is_hex_prefix
+from knarr.image import ImageUser
 
 
 class ContainerRegistry:
@@ -23,6 +24,14 @@ class ContainerRegistry:
     def get(self, container_id: str) -> Container | None:
         """By its whole ID alone."""
         return self._by_id.get(ContainerId(container_id))
+
+    def containers_of(self, image: ImageId) -> tuple[ImageUser, ...]:
+        """Who stands on an image: what the image room asks before it removes one."""
+        return tuple(
+            ImageUser(id=each.id, running=each.alive)
+            for each in self._by_id.values()
+            if each.image == image
+        )
 
     def find(self, ref: str) -> Container:
         """By ID, name or an ID's beginning. Raises NotFound, or InvalidArgument if ambiguous."""

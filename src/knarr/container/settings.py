@@ -307,7 +307,9 @@ def _restart_policy(host: HostConfig) -> RestartPolicy:
 
 def _log_config(host: HostConfig, defaults: Defaults) -> LogConfig:
     config = host.log_config
-    return config if config is not None and config.type else defaults.log_config
+    if config is None:
+        return defaults.log_config
+    return config if config.type else replace(config, type=defaults.log_config.type)
 
 
 def _paths(

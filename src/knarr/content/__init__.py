@@ -12,6 +12,7 @@ from knarr.content.compression import (
     Decompressor,
     compressor,
     decompressor,
+    plain_chunks,
     sniffed,
 )
 from knarr.content.hashing import Hasher, digest_of
@@ -27,6 +28,7 @@ __all__ = [
     "compressor",
     "decompressor",
     "digest_of",
+    "plain_chunks",
     "sniffed",
     "write_all",
 ]

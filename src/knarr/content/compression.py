@@ -7,7 +7,7 @@ them let other threads run while they work. Where a wheel is missing, zlib takes
 import bz2
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from importlib import import_module
 from typing import Any, Final, Protocol
@@ -103,6 +103,23 @@ def compressor(kind: Compression, level: int | None = None) -> Compressor:
             return _Stored()
         case _:
             raise InvalidArgument(f"layers are not compressed with {kind}")
+
+
+def plain_chunks(chunks: Callable[[], bytes]) -> Callable[[], bytes]:
+    """A stream of chunks (empty ends it) unpacked, by what its first bytes say it is."""
+    pieces = _unpacked(chunks)
+    return lambda: next(pieces, b"")
+
+
+def _unpacked(chunks: Callable[[], bytes]) -> Iterator[bytes]:
+    chunk = b""
+    while len(chunk) < MAGIC_BYTES and (more := chunks()):
+        chunk += more
+    unpacking = decompressor(sniffed(chunk))
+    while chunk:
+        yield from unpacking.feed(chunk)
+        chunk = chunks()
+    unpacking.finish()
 
 
 class _Stored:

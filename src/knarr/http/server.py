@@ -7,33 +7,22 @@ stream, since passing each byte through a state machine costs three times as muc
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote
 
 import h11
 
 from knarr.errors import InvalidArgument
-from knarr.http.message import (
-    Answer,
-    Application,
-    FileSlice,
-    Hijack,
-    Request,
-    Response,
-    Sized,
-)
-
-if TYPE_CHECKING:
-    import ssl
+from knarr.http.message import Answer, Application, Hijack, Request, Response
 
 _HEAD_LIMIT: Final = 64 * 1024
 _BUFFER: Final = 1 << 20  # bytes read ahead on a connection before the client has to wait
 _PIECE: Final = 256 * 1024  # bytes read at once from a body
 _DRAIN_LIMIT: Final = 1 << 20  # bytes of an unread body swallowed to keep a connection alive
+_BODILESS: Final = frozenset({204, 304})
 _log = logging.getLogger("knarr.http")
 
 
@@ -137,11 +126,11 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def listen(self, sock: socket.socket, tls: "ssl.SSLContext | None" = None) -> None:
+    async def listen(self, sock: socket.socket) -> None:
         """Accept connections on a bound stream socket, unix or TCP."""
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: _Connection(self._accepted), sock=sock, ssl=tls, backlog=512
+            lambda: _Connection(self._accepted), sock=sock, backlog=512
         )
         self._listeners.append(listener)
 
@@ -205,40 +194,17 @@ class Server:
         """Send the answer; False when the connection cannot be used again."""
         if isinstance(answer.body, bytes):
             headers = dict(answer.headers)
-            if answer.status not in (204, 304):
+            if answer.status not in _BODILESS:
                 headers.setdefault("Content-Length", str(len(answer.body)))
             _write_head(writer, answer.status, headers, self._common)
-            if request.method != "HEAD":
+            if request.method != "HEAD" and answer.status not in _BODILESS:
                 writer.write(answer.body)
             await writer.drain()
             return True
-        if isinstance(answer.body, FileSlice):
-            return await self._file_answered(request, answer, answer.body, writer)
-        if isinstance(answer.body, Sized):
-            pieces, framed = answer.body.pieces, False
-            length = {"Content-Length": str(answer.body.count)}
-        else:
-            pieces, framed = answer.body, True
-            length = {"Transfer-Encoding": "chunked"}
-        _write_head(writer, answer.status, {**answer.headers, **length}, self._common)
+        headers = {**answer.headers, "Transfer-Encoding": "chunked"}
+        _write_head(writer, answer.status, headers, self._common)
         await writer.drain()
-        if request.method == "HEAD":
-            await _close(pieces)
-            return True
-        return await _stream_until_gone(pieces, framed, writer, _gone_of(writer))
-
-    async def _file_answered(
-        self, request: Request, answer: Response, part: FileSlice, writer: asyncio.StreamWriter
-    ) -> bool:
-        with os.fdopen(part.fd, "rb", buffering=0) as file:
-            headers = {**answer.headers, "Content-Length": str(part.count)}
-            _write_head(writer, answer.status, headers, self._common)
-            await writer.drain()
-            if request.method == "HEAD" or not part.count:
-                return True
-            loop = asyncio.get_running_loop()
-            sent = await loop.sendfile(writer.transport, file, part.offset, part.count)
-            return sent == part.count
+        return await _stream_until_gone(answer.body, writer, _gone_of(writer))
 
 
 def _gone_of(writer: asyncio.StreamWriter) -> asyncio.Event:
@@ -249,12 +215,11 @@ def _gone_of(writer: asyncio.StreamWriter) -> asyncio.Event:
 
 async def _stream_until_gone(
     pieces: AsyncIterator[bytes],
-    framed: bool,
     writer: asyncio.StreamWriter,
     gone: asyncio.Event,
 ) -> bool:
     """Send pieces as they come; when the client hangs up, cancel whoever makes them."""
-    sending = asyncio.ensure_future(_send_pieces(pieces, framed, writer))
+    sending = asyncio.ensure_future(_send_pieces(pieces, writer))
     watching = asyncio.ensure_future(gone.wait())
     try:
         await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -265,18 +230,14 @@ async def _stream_until_gone(
         await asyncio.gather(sending, watching, return_exceptions=True)
 
 
-async def _send_pieces(
-    pieces: AsyncIterator[bytes], framed: bool, writer: asyncio.StreamWriter
-) -> bool:
-    """framed: each piece as a chunk of its own; else as it is, the length being known."""
+async def _send_pieces(pieces: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> bool:
     try:
         async for piece in pieces:
             if piece:
-                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if framed else piece)
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
                 await writer.drain()
-        if framed:
-            writer.write(b"0\r\n\r\n")
-            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
     except ConnectionError:
         raise
     except Exception:
@@ -284,13 +245,9 @@ async def _send_pieces(
         _log.exception("a streamed answer broke off")
         return False
     finally:
-        await _close(pieces)
+        if (aclose := getattr(pieces, "aclose", None)) is not None:
+            await aclose()
     return True
-
-
-async def _close(pieces: AsyncIterator[bytes]) -> None:
-    if (aclose := getattr(pieces, "aclose", None)) is not None:
-        await aclose()
 
 
 async def _read_head(reader: asyncio.StreamReader) -> h11.Request | None:

@@ -9,11 +9,11 @@ from typing import Final
 
 from knarr.content import BlobStore
 from knarr.content.rows import blob_size
+from knarr.http.feed import Feed
 from knarr.ids import DiffId, ImageId
 from knarr.image import archive, rows, save
 from knarr.image.bootstrap import Bootstrap, bootstrap
 from knarr.image.catalogue import Catalogue
-from knarr.image.feed import Feed
 from knarr.image.imported import Import, read_layer
 from knarr.image.model import Image, NewImage
 from knarr.image.progress import Meter

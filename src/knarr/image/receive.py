@@ -19,11 +19,11 @@ from knarr.content import (
     Blob,
     BlobStore,
     Compression,
-    Decompressor,
     decompressor,
     digest_of,
     sniffed,
 )
+from knarr.content import plain_chunks as unpacked_chunks
 from knarr.errors import InvalidArgument
 from knarr.ids import DiffId, Digest
 from knarr.snapshot import Layer, Layers, LayerWriter
@@ -248,24 +248,11 @@ def plain_chunks(chunks: Callable[[], bytes]) -> Callable[[], bytes]:
 
     Raises InvalidArgument for an empty one.
     """
-    first = b""
-    while len(first) < 6 and (chunk := chunks()):
-        first += chunk
+    first = chunks()
     if not first:
         raise InvalidArgument("invalid archive: it is empty")
-    kind = sniffed(first)
-    stream = _unpacked(first, chunks, decompressor(kind))
-    return lambda: next(stream, b"")
-
-
-def _unpacked(
-    first: bytes, chunks: Callable[[], bytes], unpacking: Decompressor
-) -> Iterator[bytes]:
-    chunk = first
-    while chunk:
-        yield from unpacking.feed(chunk)
-        chunk = chunks()
-    unpacking.finish()
+    before = iter((first,))
+    return unpacked_chunks(lambda: next(before, b"") or chunks())
 
 
 def _head(pieces: Iterator[memoryview]) -> bytes:

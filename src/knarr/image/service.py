@@ -67,6 +67,15 @@ class ImageService:
 
     # -- showing -----------------------------------------------------------------------------
 
+    def descendants(self, image: ImageId) -> frozenset[ImageId]:
+        """The image and all that were built or committed upon it, here."""
+        found, waiting = {image}, [image]
+        while waiting:
+            new = set(rows.children_of(self._db, waiting.pop())) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
+
     def list(
         self, filters: Filters, *, everything: bool = False, shared_size: bool = False
     ) -> tuple[ImageSummary, ...]:

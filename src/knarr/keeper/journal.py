@@ -26,6 +26,7 @@ class Alive(NamedTuple):
     """A process that was started. ``started_ticks`` makes the PID unmistakable.
 
     cgroup: its path, empty if it has none of its own. leftovers: folders to remove afterwards.
+    log: as LogWriter takes it, None if none is kept.
     """
 
     key: Key
@@ -34,6 +35,7 @@ class Alive(NamedTuple):
     started_ns: int
     cgroup: str
     leftovers: tuple[str, ...]
+    log: tuple[str, int, int] | None
 
 
 class Exit(NamedTuple):
@@ -89,7 +91,8 @@ class Journal:
                     continue
                 if (document := _read(f"{folder}/{name}")) is not None:
                     key, leftovers = Key(*document["key"]), tuple(document["leftovers"])
-                    yield Alive(**{**document, "key": key, "leftovers": leftovers})
+                    log = tuple(document["log"]) if document["log"] else None
+                    yield Alive(**{**document, "key": key, "leftovers": leftovers, "log": log})
 
     def folder(self, container: str) -> str:
         return f"{self._containers}/{container}"

@@ -14,6 +14,8 @@ READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
 GONE: Final = select.EPOLLHUP | select.EPOLLERR  # told even to who waits for nothing
 
+_TROUBLES: Final = 10
+
 OnReady = Callable[[int], None]  # gets the events
 OnExit = Callable[[int, int], None]  # gets the wait status, and when in ns since the epoch
 
@@ -24,6 +26,7 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._watched: dict[int, OnReady] = {}
+        self._troubles: dict[int, int] = {}
         self._children: dict[int, OnExit] = {}
         self._strays: dict[int, tuple[int, int]] = {}
         self._expecting = 0
@@ -73,15 +76,31 @@ class Loop:
             for descriptor, events in self._epoll.poll(self._patience()):
                 # A callback before this one may have closed it.
                 if (ready := self._watched.get(descriptor)) is not None:
-                    ready(events)
+                    self._call(descriptor, ready, events)
             self._ring()
+
+    def _call(self, descriptor: int, ready: OnReady, events: int) -> None:
+        """One container's trouble must not end the keeper of all: it is written down, we go on."""
+        try:
+            ready(events)
+        except Exception:
+            _report()
+            self._troubles[descriptor] = self._troubles.get(descriptor, 0) + 1
+            if self._troubles[descriptor] > _TROUBLES:
+                self.unwatch(descriptor)  # it would be ready again at once, for ever
+        else:
+            if self._troubles:
+                self._troubles.pop(descriptor, None)
 
     def _patience(self) -> float | None:
         return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
 
     def _ring(self) -> None:
         while self._timers and self._timers[0][0] <= time.monotonic():
-            heapq.heappop(self._timers)[2]()
+            try:
+                heapq.heappop(self._timers)[2]()
+            except Exception:
+                _report()
 
     def _on_signal(self, _events: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -98,10 +117,20 @@ class Loop:
                 return
             now_ns = time.time_ns()
             if (ended := self._children.pop(pid, None)) is not None:
-                ended(status, now_ns)
+                try:
+                    ended(status, now_ns)
+                except Exception:
+                    _report()
             elif self._expecting:
                 self._strays[pid] = (status, now_ns)
 
 
 def _nothing(_number: int, _frame: object) -> None:
     """A handler in Python, so that the C one writes to the wake-up descriptor."""
+
+
+def _report() -> None:
+    """Standard error is the keeper's own log."""
+    import traceback  # imports much that the keeper, all being well, never needs
+
+    traceback.print_exc()

@@ -7,6 +7,7 @@ It answers on standard output with one line, ``ready`` or why not, once it can b
 
 import fcntl
 import os
+import signal
 from typing import Final
 
 from knarr.keeper.journal import Journal
@@ -31,6 +32,7 @@ def main(run_root: str) -> int:
     if os.fork():
         os._exit(0)  # the keeper is nobody's child, whoever started it
     os.setsid()
+    _forget_signals()
     become_subreaper()
     loop = Loop()
     Server(loop, run_root, Journal(run_root), Layout.of_this_machine())
@@ -38,6 +40,14 @@ def main(run_root: str) -> int:
     _let_go_of_stdio()
     loop.run()
     return 0
+
+
+def _forget_signals() -> None:
+    """What whoever started us ignores or blocks shall not be ignored in every container."""
+    for number in signal.valid_signals() - {signal.SIGPIPE}:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _let_go_of_stdio() -> None:

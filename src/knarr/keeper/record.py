@@ -19,8 +19,9 @@ MARK: Final = 0x4B4E
 RECORD_BYTES: Final = 1 << 20
 
 DATA: Final = 0
-END: Final = 1  # the process is over and its streams have ended; no payload
-LOST: Final = 2  # bytes that could not be written (disk full): payload is their number as text
+BEGIN: Final = 1  # a process was started; no payload
+END: Final = 2  # it is over and its streams have ended; no payload
+LOST: Final = 3  # bytes that could not be written (disk full): payload is their number as text
 
 
 def segment_name(number: int) -> str:
@@ -74,6 +75,10 @@ class LogWriter:
             self._lost = 0
         if not self._put(stream, DATA, payload, time_ns):
             self._lost += len(payload)
+
+    def begin(self, time_ns: int) -> None:
+        """A process was started; whoever follows the log has something to wait for."""
+        self._put(0, BEGIN, b"", time_ns)
 
     def end(self, time_ns: int) -> None:
         """The process is over; whoever follows the log may stop here."""

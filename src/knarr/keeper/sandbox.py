@@ -26,6 +26,11 @@ class Sandboxes:
         with inside_network(self._path(name)):
             return self._path(name), open_netlink()
 
+    def open_netlink(self, name: str, protocol: int) -> socket.socket:
+        """A netlink socket of that protocol inside. Raises FileNotFoundError."""
+        with inside_network(self._path(name)):
+            return open_netlink(protocol)
+
     def remove(self, name: str) -> None:
         remove_network(self._path(name))
 

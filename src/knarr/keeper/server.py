@@ -15,7 +15,7 @@ from knarr.keeper.loop import GONE, READ, WRITE, Loop
 from knarr.keeper.sandbox import Sandboxes
 from knarr.keeper.spawn import Hidden, Order
 from knarr.keeper.sweep import Sweeper
-from knarr.keeper.task import Failure, LogPlace, Start, Task
+from knarr.keeper.task import Failure, Lifeline, Start, Task
 from knarr.keeper.wire import PROTOCOL, Message, new_socket, receive, send
 from knarr.kernel.cgroups import Layout, Write
 
@@ -143,14 +143,13 @@ class Server:
             "signal": self._signal, "know": self._know, "release": self._release,
             "make_sandbox": self._make_sandbox, "open_sandbox": self._open_sandbox,
             "remove_sandbox": self._remove_sandbox, "open_socket": self._open_socket,
+            "open_netlink": self._open_netlink,
             "end": self._end,
         }  # fmt: skip
         self._listening = _listen("keeper.sock")
-        self._consoles = _listen("console.sock")
         loop.watch(self._listening.fileno(), READ, self._on_daemon)
-        loop.watch(self._consoles.fileno(), READ, lambda _: self._take_terminals())
-        for alive in tuple(journal.alive()):
-            self._adopt(alive)
+        # Of an earlier keeper; they wait for the daemon, which has what was kept of them.
+        self._orphans = {alive.key: alive for alive in journal.alive()}
         self._leave_if_lonely()
 
     # Connections.
@@ -172,18 +171,24 @@ class Server:
         """With no daemon and nothing to look after there is no reason to stay."""
 
         def leave() -> None:
-            if self._daemon is None and not self._tasks and self._sandboxes.none:
-                self._loop.stop()
+            if self._daemon is None and not self._busy and self._sandboxes.none:
+                self._sweeper.finish(self._loop.stop)
 
         self._loop.call_later(LONELY_SECONDS, leave)
 
+    @property
+    def _busy(self) -> int:
+        """How many processes there are to look after."""
+        return len(self._orphans) + sum(not task.idle for task in self._tasks.values())
+
     def _asked(self, connection: Connection, message: Message, descriptors: list[int]) -> None:
-        _close(tuple(descriptors))
         answer = Answer(connection, message["id"])
         arguments = message.get("args", {})
         try:
             if message["verb"] == "hello":
                 self._hello(connection, answer)
+            elif message["verb"] == "adopt":
+                self._adopt(arguments, tuple(descriptors), answer)
             else:
                 self._verbs[message["verb"]](arguments, answer)
         except Refused as refusal:
@@ -197,16 +202,19 @@ class Server:
         self._daemon = connection
         for task in self._tasks.values():
             if task.alive is not None:
-                connection.put({"tell": "alive", "args": _alive(task.alive)})
+                document, descriptors = _with_lifeline(task, task.alive)
+                connection.put({"tell": "alive", "args": document}, descriptors)
+        for alive in self._orphans.values():
+            connection.put({"tell": "orphan", "args": _alive(alive)})
         for exit_ in self._journal.untold():
             connection.put({"tell": "exit", "args": _exit(exit_)})
         answer.ok({"protocol": PROTOCOL, "pid": os.getpid()})
 
     def _end(self, _arguments: Message, answer: Answer) -> None:
-        if self._tasks:
-            raise Refused("busy", f"{len(self._tasks)} processes are running")
+        if self._busy:
+            raise Refused("busy", f"{self._busy} processes are running")
         answer.ok()
-        self._loop.stop()
+        self._sweeper.finish(self._loop.stop)
 
     # Processes.
 
@@ -220,7 +228,7 @@ class Server:
 
         def started(result: Alive | Failure) -> None:
             if isinstance(result, Alive):
-                answer.ok(_alive(result))
+                answer.ok(*_with_lifeline(task, result))
             else:
                 self._tasks.pop(key, None)
                 answer.no("start", "the runtime failed", log=result.log, status=result.status)
@@ -238,11 +246,11 @@ class Server:
                 hidden=Hidden(*hidden) if hidden else None,
             ),
             pid_file=arguments["pid_file"],
-            terminal=arguments["terminal"],
+            console=arguments["console"],
             size=(size[0], size[1]) if size else None,
             open_stdin=arguments["open_stdin"],
             stdin_once=arguments["stdin_once"],
-            log=LogPlace(*log) if log else None,
+            log=tuple(log) if log else None,
             cgroup=self._layout.cgroup(arguments["cgroup"]) if arguments["cgroup"] else None,
             writes=[Write(*write) for write in arguments["writes"]],
             enters=arguments["enters"],
@@ -310,23 +318,16 @@ class Server:
         else:
             self._leave_if_lonely()
 
-    def _adopt(self, alive: Alive) -> None:
+    def _adopt(self, arguments: Message, descriptors: tuple[int, ...], answer: Answer) -> None:
+        """The daemon knows of an orphan now, and gives what it kept of it, if anything."""
+        if (alive := self._orphans.pop(_key(arguments), None)) is None:
+            _close(descriptors)
+            raise Refused("not_running", f"container {arguments['container']} is not running")
+        kept = arguments["lifeline"]
         group = self._layout.cgroup(alive.cgroup) if alive.cgroup else None
-        self._task(alive.key).adopt(alive, group)
-
-    def _take_terminals(self) -> None:
-        while True:
-            try:
-                connection, _ = self._consoles.accept()
-            except BlockingIOError:
-                return
-            with connection:
-                pid, _, _ = _peer(connection)
-                _, masters, _, _ = socket.recv_fds(connection, 4096, 1, socket.MSG_CMSG_CLOEXEC)
-                for task in self._tasks.values():
-                    if masters and task.runtime_pid == pid:
-                        task.take_terminal(masters.pop())
-                _close(tuple(masters))
+        lifeline = Lifeline(kept["handle"], tuple(kept["streams"]), kept["terminal"], descriptors)
+        answer.ok()
+        self._task(alive.key).adopt(alive, group, lifeline)
 
     # Network namespaces.
 
@@ -342,6 +343,10 @@ class Server:
         self._sandboxes.remove(arguments["sandbox"])
         answer.ok()
 
+    def _open_netlink(self, arguments: Message, answer: Answer) -> None:
+        netlink = self._sandboxes.open_netlink(arguments["sandbox"], arguments["protocol"])
+        answer.ok({}, (netlink.detach(),))
+
     def _open_socket(self, arguments: Message, answer: Answer) -> None:
         bound = self._sandboxes.bind(
             arguments["sandbox"],
@@ -354,14 +359,14 @@ class Server:
 
 def _listen(path: str) -> socket.socket:
     """A socket at ``path``, relative to the run folder: absolute ones may be too long."""
-    kind = new_socket() if path == "keeper.sock" else socket.socket(socket.AF_UNIX)
+    listening = new_socket()
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-    kind.bind(path)
+    listening.bind(path)
     os.chmod(path, 0o600)
-    kind.listen(64)
-    kind.setblocking(False)
-    return kind
+    listening.listen(64)
+    listening.setblocking(False)
+    return listening
 
 
 def _peer(connection: socket.socket) -> tuple[int, int, int]:
@@ -383,6 +388,14 @@ def _alive(alive: Alive) -> Message:
         "started_ns": alive.started_ns,
         "cgroup": alive.cgroup,
     }
+
+
+def _with_lifeline(task: Task, alive: Alive) -> tuple[Message, tuple[int, ...]]:
+    lifeline = task.lifeline()
+    kept = {
+        "handle": lifeline.handle, "streams": lifeline.streams, "terminal": lifeline.terminal,
+    }  # fmt: skip
+    return {**_alive(alive), "lifeline": kept}, lifeline.descriptors
 
 
 def _exit(exit_: Exit) -> Message:

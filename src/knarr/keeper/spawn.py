@@ -9,8 +9,6 @@ from typing import Final, NamedTuple, NoReturn
 from knarr.kernel.namespaces import hide_mount
 
 _FAILED: Final = 125
-# Without these, what runs in the container would ignore them as Python does.
-_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Hidden(NamedTuple):
@@ -46,8 +44,7 @@ def spawn(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -
 def _become(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -> NoReturn:
     try:
         os.setsid()
-        for number in _IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
         for entrance in entrances:
             os.write(entrance, b"0")
         if order.hidden is not None:

@@ -46,6 +46,8 @@ class Stdio:
         """
         self._outputs, self._input = dict(outputs), stdin
         self._stdin_once, self._log = stdin_once, log
+        if log is not None:
+            log.begin(time_ns())
         self.running = True
         for descriptor in (*outputs, *(() if stdin is None else (stdin,))):
             os.set_blocking(descriptor, False)
@@ -60,8 +62,9 @@ class Stdio:
             self._clients.remove(client)
 
     @property
-    def attached(self) -> bool:
-        return bool(self._clients)
+    def outputs(self) -> dict[int, int]:
+        """The streams by descriptor, as long as they have not ended."""
+        return dict(self._outputs)
 
     # Output.
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -23,6 +24,13 @@ class Sweeper:
         """Kill what is left in ``group`` (there is something where PIDs are shared), remove it."""
         self._busy[group.path] = group
         self._try(group, _ATTEMPTS)
+
+    def finish(self, then: Callable[[], None]) -> None:
+        """Call ``then`` once nothing is left to be removed."""
+        if self._busy:
+            self._loop.call_later(_AGAIN_SECONDS, partial(self.finish, then))
+        else:
+            then()
 
     def spare(self, path: str) -> None:
         """The group at ``path`` is about to be used again."""

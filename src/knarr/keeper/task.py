@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from knarr.keeper.console import Console
 from knarr.keeper.files import remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
-from knarr.keeper.loop import READ, Loop
+from knarr.keeper.loop import GONE, READ, Loop
 from knarr.keeper.record import LogWriter
 from knarr.keeper.spawn import Order, spawn
 from knarr.keeper.stdio import Stdio
@@ -22,32 +23,27 @@ from knarr.kernel.process import exit_code, exit_code_of, open_process, send_sig
 STDOUT: Final = 1
 STDERR: Final = 2
 UNKNOWN_EXIT: Final = 137  # of a process whose parent was not there to see its end
+REAP_SECONDS: Final = 2.0  # for the new parent of an orphan
 DRAIN_SECONDS: Final = 2.0  # for streams that somebody else still has open after the exit
-
-
-class LogPlace(NamedTuple):
-    """Where the log goes and how much of it is kept, as LogWriter takes it."""
-
-    folder: str
-    max_bytes: int
-    max_files: int
 
 
 class Start(NamedTuple):
     """All that it takes to start a process.
 
-    open_stdin, stdin_once: as Docker's API has them. size: rows and columns of a terminal.
+    console: the name, in the order's directory, of the socket on which the runtime hands over a
+    terminal; empty without one. size: a terminal's rows and columns.
+    open_stdin, stdin_once: as Docker's API has them.
     enters: the process is put into ``cgroup`` by us, not by the runtime. leftovers: folders that
     go when the process has gone.
     """
 
     order: Order
     pid_file: str
-    terminal: bool
+    console: str
     size: tuple[int, int] | None
     open_stdin: bool
     stdin_once: bool
-    log: LogPlace | None
+    log: tuple[str, int, int] | None
     cgroup: Cgroup | None
     writes: Sequence[Write]
     enters: bool
@@ -59,6 +55,18 @@ class Failure(NamedTuple):
 
     log: str
     status: int
+
+
+class Lifeline(NamedTuple):
+    """What the daemon keeps of a process, so that a keeper's death is not the process's.
+
+    descriptors: a pidfd if ``handle``, then one for each of ``streams``; a terminal has one alone.
+    """
+
+    handle: bool
+    streams: tuple[int, ...]
+    terminal: bool
+    descriptors: tuple[int, ...]
 
 
 OnStarted = Callable[[Alive | Failure], None]
@@ -92,7 +100,8 @@ class Task:
         self.stdio = Stdio(loop, self._streams_ended)
         self.alive: Alive | None = None
         self.runtime_pid: int | None = None  # while the OCI runtime is at work
-        self.terminal: int | None = None  # its master side
+        self._console: Console | None = None
+        self._terminal: int | None = None  # its master side
         self._group: Cgroup | None = None
         self._handle: int | None = None
         self._end: tuple[int, int] | None = None
@@ -108,6 +117,8 @@ class Task:
         """Run the OCI runtime; ``answer`` gets what came of it, before any exit is told."""
         self._group = None if self.key.exec else start.cgroup
         try:
+            if start.console:
+                self._console = Console(start.order.directory, start.console)
             ends = _make_ends(start)
             try:
                 self.runtime_pid = pid = self._spawn(start, ends)
@@ -121,10 +132,6 @@ class Task:
             return
         self._loop.expect()
         self._loop.on_exit(pid, lambda status, _: self._runtime_ended(start, ends, answer, status))
-
-    def take_terminal(self, master: int) -> None:
-        """The runtime made a terminal; ``master`` is its side of it, ours from now on."""
-        self.terminal = master
 
     def _spawn(self, start: Start, ends: Ends) -> int:
         group = start.cgroup if start.enters else None
@@ -142,6 +149,8 @@ class Task:
 
     def _runtime_ended(self, start: Start, ends: Ends, answer: OnStarted, status: int) -> None:
         self.runtime_pid = None
+        if self._console is not None:
+            self._terminal = self._console.take()
         try:
             pid = _read_pid(start.pid_file) if status == 0 else None
             if pid is None:
@@ -163,48 +172,81 @@ class Task:
             started_ns=time.time_ns(),
             cgroup=start.cgroup.path if start.cgroup is not None else "",
             leftovers=start.leftovers,
+            log=start.log,
         )
         self._journal.began(alive)
         outputs, stdin = ends.outputs, ends.stdin
-        if self.terminal is not None:
+        if self._terminal is not None:
             if start.size is not None:
                 self.resize(*start.size)
             # A descriptor each, though one terminal: they are waited for apart.
-            outputs, stdin = {os.dup(self.terminal): STDOUT}, os.dup(self.terminal)
+            outputs, stdin = {os.dup(self._terminal): STDOUT}, os.dup(self._terminal)
         self.stdio.open(
             outputs,
             stdin,
-            stdin_once=start.stdin_once and not start.terminal,
+            stdin_once=start.stdin_once and not start.console,
             log=LogWriter(*start.log) if start.log is not None else None,
         )
         return alive
 
     def _fail(self, start: Start, answer: OnStarted, failure: Failure) -> None:
-        if self.terminal is not None:
-            os.close(self.terminal)
-            self.terminal = None
+        if self._console is not None:
+            self._console.close()
+        self._drop_terminal()
         self._clear(start.leftovers)
         self.stdio.close()
         answer(failure)
 
-    # Adoption.
+    # Outliving the keeper.
 
-    def adopt(self, alive: Alive, group: Cgroup | None) -> None:
-        """A process that an earlier keeper started, and that goes on or ended without us."""
+    def lifeline(self) -> Lifeline:
+        """Copies of what must not be closed when this keeper dies, for the daemon to hold.
+
+        Not of a stdin that is a pipe: as long as one copy is open, it does not end.
+        """
+        outputs = self.stdio.outputs
+        descriptors = ([self._handle] if self._handle is not None else []) + list(outputs)
+        return Lifeline(
+            handle=self._handle is not None,
+            streams=tuple(outputs.values()),
+            terminal=self._terminal is not None,
+            descriptors=tuple(os.dup(descriptor) for descriptor in descriptors),
+        )
+
+    def adopt(self, alive: Alive, group: Cgroup | None, lifeline: Lifeline) -> None:
+        """Take over a process of an earlier keeper, with what the daemon kept of it.
+
+        It may have ended meanwhile: then its last output is still in the pipes, and the pidfd
+        knows how it ended, where the kernel remembers that.
+        """
         self.alive = alive
         self._group = None if self.key.exec else group
-        handle = open_process(alive.pid, alive.started_ticks)
-        if handle is None:
+        descriptors = list(lifeline.descriptors)
+        self._handle = (
+            descriptors.pop(0) if lifeline.handle else open_process(alive.pid, alive.started_ticks)
+        )
+        outputs = dict(zip(descriptors, lifeline.streams, strict=True))
+        stdin = None
+        if lifeline.terminal:
+            self._terminal, stdin = os.dup(descriptors[0]), os.dup(descriptors[0])
+        log = LogWriter(*alive.log) if alive.log is not None else None
+        self.stdio.open(outputs, stdin, stdin_once=False, log=log)
+        if self._handle is None:
             self._exited(UNKNOWN_EXIT, time.time_ns())
-            return
-        self._handle = handle
-        self._loop.watch(handle, READ, self._on_orphan_ended)
+        else:
+            self._loop.watch(self._handle, READ, self._on_orphan_ended)
 
-    def _on_orphan_ended(self, _events: int) -> None:
-        assert self._handle is not None
-        self._loop.unwatch(self._handle)
+    def _on_orphan_ended(self, events: int) -> None:
+        """How it ended is known once its new parent has reaped it: then the pidfd hangs up."""
+        if self._handle is None:
+            return
         code = exit_code_of(self._handle)
-        self._exited(UNKNOWN_EXIT if code is None else code, time.time_ns())
+        if code is None and not events & GONE and self._end is None:
+            self._loop.watch(self._handle, 0, self._on_orphan_ended)
+            self._loop.call_later(REAP_SECONDS, lambda: self._on_orphan_ended(GONE))
+        else:
+            self._loop.unwatch(self._handle)
+            self._exited(UNKNOWN_EXIT if code is None else code, time.time_ns())
 
     # Life.
 
@@ -216,13 +258,15 @@ class Task:
 
     def resize(self, rows: int, columns: int) -> None:
         """Raises OSError without a terminal."""
-        if self.terminal is None:
+        if self._terminal is None:
             raise OSError(25, "the process has no terminal")
-        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     # Exit.
 
     def _exited(self, code: int, finished_ns: int) -> None:
+        if self._end is not None:
+            return
         self._end = (code, finished_ns)
         if self.stdio.drain():
             self._finish()
@@ -240,15 +284,18 @@ class Task:
         alive, self.alive = self.alive, None
         code, finished_ns = self._end
         self.stdio.close()
-        if self.terminal is not None:
-            os.close(self.terminal)
-            self.terminal = None
+        self._drop_terminal()
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
         exit_ = self._journal.ended(self.key, code, self._oom_killed(), finished_ns)
-        self._over(self, exit_)
         self._clear(alive.leftovers)
+        self._over(self, exit_)
+
+    def _drop_terminal(self) -> None:
+        if self._terminal is not None:
+            os.close(self._terminal)
+            self._terminal = None
 
     def _oom_killed(self) -> bool:
         if self._group is None:
@@ -268,7 +315,7 @@ class Task:
 def _make_ends(start: Start) -> Ends:
     """Pipes, or for what has no pipe the null device; with a terminal the runtime makes it all."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    if start.terminal:
+    if start.console:
         return Ends((null, null, null), {}, None)
     opened: list[int] = [null]
     try:

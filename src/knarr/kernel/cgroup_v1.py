@@ -96,7 +96,10 @@ class CgroupV1:
         return read_pairs(self._file("memory", "memory.oom_control")).get("oom_kill", 0)
 
     def remove(self) -> bool:
-        busy = [at for at in self._mount_points() if not remove_tree(at + self.path)]
+        places = [*self._mount_points()]
+        if self._layout.unified is not None:
+            places.append(self._layout.unified)  # some runtimes make a group there too
+        busy = [place for place in places if not remove_tree(place + self.path)]
         return not busy
 
     def _mount_points(self) -> Iterable[str]:

@@ -109,11 +109,9 @@ def raise_loopback() -> None:
         fcntl.ioctl(link, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | _IFF_UP))
 
 
-def open_netlink() -> socket.socket:
-    """A route netlink socket of the caller's network namespace; it stays there for good."""
-    return socket.socket(
-        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
-    )
+def open_netlink(protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
+    """A netlink socket of the caller's network namespace; it stays there for good."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
 
 
 def hide_mount(path: str, parent: str) -> None:

@@ -28,13 +28,15 @@ INET: Final = 1  # families: IPv4 and IPv6 together
 IPV4: Final = 2
 IPV6: Final = 10
 
-_NETLINK_NETFILTER: Final = 12
+NETLINK_NETFILTER: Final = 12
 _SUBSYSTEM: Final = 10 << 8
 _BATCH_BEGIN: Final = 0x10
 _BATCH_END: Final = 0x11
 _NEWTABLE, _GETTABLE, _DELTABLE = (_SUBSYSTEM | number for number in (0, 1, 2))
-_NEWCHAIN, _GETCHAIN = (_SUBSYSTEM | number for number in (3, 4))
+_NEWCHAIN, _GETCHAIN, _DELCHAIN = (_SUBSYSTEM | number for number in (3, 4, 5))
 _NEWRULE, _GETRULE, _DELRULE = (_SUBSYSTEM | number for number in (6, 7, 8))
+TELLING_KINDS: Final = frozenset({_NEWTABLE, _DELTABLE, _NEWCHAIN, _DELCHAIN, _NEWRULE, _DELRULE})
+"""Messages about what other programs set up; elements of sets come and go by others."""
 _NEWSET, _GETSET = (_SUBSYSTEM | number for number in (9, 10))
 _NEWSETELEM, _GETSETELEM, _DELSETELEM = (_SUBSYSTEM | number for number in (12, 13, 14))
 
@@ -60,7 +62,7 @@ class NfTables:
 
     @classmethod
     def open(cls) -> "NfTables":
-        return cls(Netlink.open(_NETLINK_NETFILTER))
+        return cls(Netlink.open(NETLINK_NETFILTER))
 
     def close(self) -> None:
         self._netlink.close()
@@ -80,6 +82,12 @@ class NfTables:
         """Every chain which the kernel calls by itself."""
         bodies = self._netlink.dump(Request(_GETCHAIN, _family_header(0), "list chains"))
         return [chain for body in bodies if (chain := _base_chain(body)) is not None]
+
+    def rules(self, chain: "BaseChain") -> "list[PlacedRule]":
+        """The rules of a chain, in order."""
+        body = _family_header(chain.family) + text(1, chain.table) + text(2, chain.name)
+        bodies = self._netlink.dump(Request(_GETRULE, body, f"list chain {chain.name}"))
+        return [_placed_rule(each) for each in bodies]
 
     def elements(self, table: str, name: str) -> list[bytes]:
         """The keys of all elements of a set or map of an inet table."""
@@ -112,6 +120,39 @@ class BaseChain:
     hook: int
     priority: int
     drops: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedRule:
+    """A rule that is in a chain. ``comment`` is empty when it has none."""
+
+    handle: int
+    comment: str
+
+
+_COMMENT: Final = 0  # the kind of user data that nft shows as a rule's comment
+
+
+def _placed_rule(body: bytes) -> PlacedRule:
+    found = dict(attributes(body[4:]))
+    comment, data = "", found.get(7, b"")
+    if len(data) > 2 and data[0] == _COMMENT:
+        comment = _name(data[2 : 2 + data[1]])
+    return PlacedRule(handle=int.from_bytes(found[3], "big"), comment=comment)
+
+
+def insert_rule(chain: BaseChain, expressions: Sequence[bytes], comment: str) -> Request:
+    """At the head of a chain of somebody else's."""
+    raw = comment.encode() + b"\0"
+    body = _family_header(chain.family) + text(1, chain.table) + text(2, chain.name)
+    body += nest(4, *(nest(1, each) for each in expressions))
+    body += attribute(7, bytes((_COMMENT, len(raw))) + raw)
+    return Request(_NEWRULE, body, f"insert a rule into chain {chain.name}", NLM_F_CREATE)
+
+
+def remove_rule(chain: BaseChain, handle: int) -> Request:
+    body = _family_header(chain.family) + text(1, chain.table) + text(2, chain.name)
+    return Request(_DELRULE, body + _u64(3, handle), f"remove a rule of chain {chain.name}")
 
 
 def _base_chain(body: bytes) -> BaseChain | None:
@@ -421,6 +462,11 @@ def lookup(set_: Set, *, negated: bool = False) -> bytes:
     if negated:
         parts.append(_u32(5, 1))
     return _expression("lookup", *parts)
+
+
+def load(data: bytes, quarter: int = 0) -> bytes:
+    """Load a constant."""
+    return _expression("immediate", _u32(1, _QUARTER + quarter), _value(2, data))
 
 
 def redirect(family: int, *, port_quarter: int | None = None) -> bytes:

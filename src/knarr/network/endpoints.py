@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final
 
@@ -140,6 +140,13 @@ def dns_names(network: Network, member: Member, settings: EndpointSettings) -> t
         return ()
     names = (member.name, *settings.aliases, short(member.id), member.hostname)
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def renamed(before: Endpoint, name: str) -> Endpoint:
+    """The endpoint of a container that is called ``name`` from now on."""
+    names = [name if each == before.container_name else each for each in before.settings.dns_names]
+    settings = msgspec.structs.replace(before.settings, dns_names=tuple(dict.fromkeys(names)))
+    return replace(before, container_name=name, settings=settings)
 
 
 def interface_names(drafts: Sequence[Draft], used: Iterable[str] = ()) -> list[str]:

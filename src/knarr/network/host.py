@@ -12,18 +12,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_network
 from socket import socket
-from typing import Final, Protocol
+from typing import Protocol
 
 from knarr.kernel import netlink, nftables, sysctl
 from knarr.kernel.netlink import Link, Netlink
 from knarr.kernel.nftables import NfTables
 from knarr.network import plan, ruleset
-from knarr.network.firewall import Iptables, in_use
+from knarr.network.firewall import Passage
 from knarr.network.model import Address, AddressRange
 from knarr.network.plan import BridgePlan, EndpointPlan, Entry, Names
 
 _log = logging.getLogger("knarr.network")
-_FAMILY_NAMES: Final = {nftables.IPV4: "ip", nftables.IPV6: "ip6"}
 
 
 class Sandbox(Protocol):
@@ -44,7 +43,7 @@ class HostNetwork:
         self._route = Netlink.open()
         self._reaper = Netlink.open()
         self._nft = NfTables.open()
-        self._iptables = Iptables(names.table)
+        self._passage = Passage(self._nft, names.table)
         self._bridges: dict[str, int] = {}  # link index by name, of bridges that are up
         self._has_table = False
 
@@ -99,21 +98,31 @@ class HostNetwork:
         sysctl.ensure("net/ipv4/ip_forward", "1")
         self._nft.commit(ruleset.install(self._names.table))
         self._has_table = True
-        self._iptables.let_through(in_use(self._filter_chains()))
+        self._open_passage()
 
     def lower_table(self) -> None:
         """Content when it is not up."""
         self._has_table = False
-        self._iptables.withdraw(in_use(self._filter_chains()))
+        self._passage.close()
         if (nftables.INET, self._names.table) in self._nft.tables():
             self._nft.commit([nftables.remove_table(self._names.table)])
 
-    def _filter_chains(self) -> set[tuple[str, str]]:
-        return {
-            (_FAMILY_NAMES[chain.family], chain.name)
-            for chain in self._nft.chains()
-            if chain.family in _FAMILY_NAMES and chain.table == "filter"
-        }
+    def _open_passage(self) -> None:
+        for chain in self._passage.open():
+            _log.info("the firewall chain %s drops by default: containers are let through", chain)
+
+    def mend(self, bridges: Sequence[BridgePlan], entries: Sequence[Entry]) -> None:
+        """After others changed rules: ours again if they are gone, and our passage through theirs.
+
+        bridges, entries: what the ruleset is to hold.
+        """
+        if not self._has_table:
+            return
+        if (nftables.INET, self._names.table) in self._nft.tables():
+            self._open_passage()
+            return
+        _log.warning("the table %s was removed by others: it is installed anew", self._names.table)
+        self.adopt(bridges, entries)
 
     def change(self, add: Sequence[Entry] = (), remove: Sequence[Entry] = ()) -> None:
         """Elements of the ruleset, all at once."""

@@ -80,12 +80,16 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A container, as far as networks care. ``name`` without the slash."""
+    """A container, as far as networks care.
+
+    name: without the slash. dns_servers: ``--dns``, whom to ask instead of the host's.
+    """
 
     id: ContainerId
     name: str
     hostname: str = ""
     domainname: str = ""
+    dns_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

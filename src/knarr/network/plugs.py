@@ -11,7 +11,13 @@ from knarr.events import Event
 from knarr.ids import ContainerId
 from knarr.network import rows
 from knarr.network.drivers import plan_endpoint, standing_bridge
-from knarr.network.endpoints import endpoint, gateway_endpoint, gateway_of, interface_names
+from knarr.network.endpoints import (
+    endpoint,
+    gateway_endpoint,
+    gateway_of,
+    interface_names,
+    renamed,
+)
 from knarr.network.host import HostNetwork, Sandbox
 from knarr.network.model import (
     OPTION_HOST_BINDING,
@@ -59,6 +65,7 @@ class Plugs:
             if sandbox is not None:
                 await self._connect(sandbox, endpoints, published)
             with self.db.transaction() as tx:
+                rows.put_member(tx, member)
                 rows.put_endpoints(tx, endpoints)
                 rows.put_ports(tx, member.id, published)
                 for each in endpoints:
@@ -132,12 +139,24 @@ class Plugs:
         if links or entries:
             await self.worker.act(self.host.unplug, links, entries)
         with self.db.transaction() as tx:
+            rows.remove_member(tx, container)
             rows.remove_endpoints(tx, endpoints)
             rows.remove_ports(tx, container)
             for each in endpoints:
                 tx.emit(self._event("disconnect", each))
         self.ports.release(container)
         self._forget(endpoints)
+
+    def rename(self, container: ContainerId, name: str) -> None:
+        """Names on networks follow the container's; addresses and links stay."""
+        before = self.registry.of(container)
+        after = [renamed(each, name) for each in before]
+        with self.db.transaction() as tx:
+            rows.put_endpoints(tx, after)
+            rows.rename_member(tx, container, name)
+        for old, new in zip(before, after, strict=True):
+            self.registry.directory.discard(old)
+            self.registry.add(new)
 
     def _forget(self, endpoints: Sequence[Endpoint]) -> None:
         for each in endpoints:

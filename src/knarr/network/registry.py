@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from knarr.errors import Conflict, InvalidArgument, NotFound
 from knarr.ids import ContainerId, EndpointId, NetworkId, is_hex_prefix, new_hex
+from knarr.network.directory import Directory, View
 from knarr.network.endpoints import Draft, check_request, wanted_addresses
 from knarr.network.ipam import Pool
 from knarr.network.model import Address, Endpoint, EndpointRequest, Network
@@ -18,6 +19,7 @@ class NetworkRegistry:
         self._networks: dict[NetworkId, Network] = {}
         self._pools: dict[NetworkId, list[Pool]] = {}
         self._on: dict[NetworkId, dict[EndpointId, Endpoint]] = {}
+        self.directory = Directory()
         self._of: dict[ContainerId, dict[EndpointId, Endpoint]] = {}
 
     # Networks
@@ -36,6 +38,7 @@ class NetworkRegistry:
 
     def forget(self, network: Network) -> None:
         del self._networks[network.id], self._pools[network.id], self._on[network.id]
+        self.directory.forget(network.id)
 
     def resolve(self, ref: str) -> Network:
         """By name, ID, or an ID's unambiguous beginning. Raises NotFound, InvalidArgument."""
@@ -63,6 +66,7 @@ class NetworkRegistry:
     def add(self, endpoint: Endpoint) -> None:
         """An endpoint whose addresses are taken already, or another state of a known one."""
         self._on[endpoint.network][endpoint.id] = endpoint
+        self.directory.add(endpoint)
         self._of.setdefault(endpoint.container, {})[endpoint.id] = endpoint
 
     def adopt(self, endpoint: Endpoint) -> None:
@@ -74,6 +78,7 @@ class NetworkRegistry:
     def discard(self, endpoint: Endpoint) -> None:
         """It is gone, its addresses are free."""
         self._on[endpoint.network].pop(endpoint.id, None)
+        self.directory.discard(endpoint)
         rest = self._of.get(endpoint.container, {})
         rest.pop(endpoint.id, None)
         if not rest:
@@ -93,6 +98,12 @@ class NetworkRegistry:
     def find(self, container: ContainerId, network: NetworkId) -> Endpoint | None:
         of = self._of.get(container, {}).values()
         return next((each for each in of if each.network == network), None)
+
+    def view(self, container: ContainerId) -> View:
+        """What the container may know of names, as of now."""
+        endpoints = self.of(container)
+        networks = {each.network: self._networks[each.network] for each in endpoints}
+        return View(endpoints=endpoints, networks=networks)
 
     # Addresses
 

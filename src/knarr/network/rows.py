@@ -1,12 +1,13 @@
 """Networks, endpoints and published ports: SQLite to model and back."""
 
+import json
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from sqlite3 import Row
 
 from knarr.ids import ContainerId, EndpointId, NetworkId
 from knarr.network.documents import document_of, network_of
-from knarr.network.model import Endpoint, Network, PublishedPort
+from knarr.network.model import Endpoint, Member, Network, PublishedPort
 from knarr.spec.docker.container import EndpointSettings
 from knarr.spec.docker.network import Network as NetworkDocument
 from knarr.spec.document import decode, encode
@@ -75,6 +76,40 @@ def put_endpoints(tx: Transaction, endpoints: Iterable[Endpoint]) -> None:
 
 def remove_endpoints(tx: Transaction, endpoints: Iterable[Endpoint]) -> None:
     tx.executemany("DELETE FROM endpoints WHERE id = ?", [(each.id,) for each in endpoints])
+
+
+def all_members(db: Database) -> list[Member]:
+    return [
+        Member(
+            id=ContainerId(row["container"]),
+            name=row["name"],
+            hostname=row["hostname"],
+            domainname=row["domainname"],
+            dns_servers=tuple(json.loads(row["dns"])),
+        )
+        for row in db.query("SELECT * FROM network_members")
+    ]
+
+
+def put_member(tx: Transaction, member: Member) -> None:
+    tx.execute(
+        "INSERT OR REPLACE INTO network_members VALUES (?, ?, ?, ?, ?)",
+        (
+            member.id,
+            member.name,
+            member.hostname,
+            member.domainname,
+            json.dumps(member.dns_servers),
+        ),
+    )
+
+
+def rename_member(tx: Transaction, container: ContainerId, name: str) -> None:
+    tx.execute("UPDATE network_members SET name = ? WHERE container = ?", (name, container))
+
+
+def remove_member(tx: Transaction, container: ContainerId) -> None:
+    tx.execute("DELETE FROM network_members WHERE container = ?", (container,))
 
 
 def all_ports(db: Database) -> dict[ContainerId, list[PublishedPort]]:

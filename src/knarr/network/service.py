@@ -8,10 +8,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
-from knarr.errors import Conflict, Forbidden, KnarrError
+from knarr.errors import Conflict, Forbidden, KnarrError, NotFound
 from knarr.events import Event
 from knarr.ids import ContainerId, NetworkId, new_hex
 from knarr.network import creation, documents, rows
@@ -19,6 +21,7 @@ from knarr.network.creation import Facts
 from knarr.network.drivers import standing_bridge
 from knarr.network.endpoints import check_request
 from knarr.network.host import HostNetwork, Sandbox
+from knarr.network.hostfiles import HostResolvConf
 from knarr.network.ipam import DEFAULT_POOLS, free_subnet, local_range, overlap
 from knarr.network.model import (
     AddressRange,
@@ -31,10 +34,13 @@ from knarr.network.model import (
     PublishedPort,
     Subnet,
 )
+from knarr.network.nameserver import Client, Nameserver, Sockets
 from knarr.network.plan import BridgePlan, Names, port_entries
 from knarr.network.plugs import Plugs
 from knarr.network.ports import PortTable
 from knarr.network.registry import NetworkRegistry
+from knarr.network.resolv import forwarders
+from knarr.network.rulewatch import RuleWatch
 from knarr.network.selection import NetworkFilters, matches
 from knarr.network.worker import Worker
 from knarr.spec.docker.container import EndpointSettings, PortBinding
@@ -68,8 +74,15 @@ class NetworkService:
     """Networks of one engine. ``start`` before anything else, ``close`` at the end."""
 
     def __init__(
-        self, db: Database, run_root: str, settings: NetworkSettings = NetworkSettings()
+        self,
+        db: Database,
+        run_root: str,
+        settings: NetworkSettings = NetworkSettings(),
+        *,
+        sockets: Sockets | None = None,
+        resolv_conf: HostResolvConf | None = None,
     ) -> None:
+        """sockets: makes sockets in containers' namespaces; without it no names are served."""
         self._db = db
         self._settings = settings
         self._names = Names.of(str(run_root))
@@ -79,6 +92,10 @@ class NetworkService:
         self._registry = NetworkRegistry()
         self._ports = PortTable()
         self._plugs = self._plugs_with(uplink_mtu=0)
+        self._sockets = sockets
+        self._resolv_conf = resolv_conf or HostResolvConf()
+        self._nameserver = Nameserver(self._registry.directory)
+        self._watch = RuleWatch(self._rules_changed)
         self._closing: asyncio.TimerHandle | None = None
         self._raising = asyncio.Lock()
 
@@ -109,12 +126,17 @@ class NetworkService:
             await self._make_predefined(mtu)
         self._take_over(set(alive))
         await self._worker.act(self._restore)
+        self._watch.start()
+        for member in rows.all_members(self._db):
+            await self._serve_again(member, alive)
 
     async def close(self) -> None:
         """Containers that run stay plugged in: the next daemon takes over."""
         if self._closing:
             self._closing.cancel()
             self._closing = None
+        self._watch.close()
+        self._nameserver.close()
         await self._worker.act(self._lower_unused)
         await self._worker.close()
         self._ports.close()
@@ -186,6 +208,12 @@ class NetworkService:
     def _bridge(self, network: Network) -> BridgePlan | None:
         return standing_bridge(network, self._names, uplink_mtu=self._plugs.uplink_mtu)
 
+    def _rules_changed(self) -> None:
+        self._worker.later(self._mend)
+
+    def _mend(self) -> None:
+        self._host.mend(self._standing(), port_entries(self._ports.all()))
+
     def _settle(self) -> None:
         """Soon after the last container went, take down what only containers need."""
         if self._closing:
@@ -211,8 +239,11 @@ class NetworkService:
         """By name, ID, or an ID's unambiguous beginning. Raises NotFound, InvalidArgument."""
         return self._registry.resolve(ref)
 
-    def inspect(self, ref: str) -> NetworkInspect:
+    def inspect(self, ref: str, *, scope: str = "") -> NetworkInspect:
+        """Raises NotFound, also for one whose scope is another."""
         network = self.resolve(ref)
+        if scope not in {"", network.scope}:
+            raise NotFound(f"network {ref} not found")
         return documents.inspect(network, self._registry.on(network.id))
 
     def list(self, filters: NetworkFilters | None = None) -> Sequence[NetworkInspect]:
@@ -319,9 +350,13 @@ class NetworkService:
     # Containers
 
     def check(self, requests: Sequence[EndpointRequest]) -> None:
-        """At ``create``: refuse what will not work. Raises NotFound, InvalidArgument."""
+        """At ``create``: refuse what will not work. Raises InvalidArgument.
+
+        A network that is not there may be made before the start, as with Docker.
+        """
         for request in requests:
-            check_request(self.resolve(request.network), request.settings)
+            with suppress(NotFound):
+                check_request(self.resolve(request.network), request.settings)
 
     async def plug(
         self,
@@ -337,13 +372,15 @@ class NetworkService:
         await self._freshen(requests)
         try:
             await self._plugs.plug(member, sandbox, requests, ports)
+            await self._serve_names(member)
         except BaseException:
-            self._settle()
+            await self.unplug(member.id)
             raise
         return self.plugged(member.id)
 
     async def unplug(self, container: ContainerId) -> None:
         """Off all networks, ports free again. Content when it was not plugged in."""
+        self._nameserver.stop(container)
         await self._plugs.unplug(container)
         self._settle()
 
@@ -352,12 +389,44 @@ class NetworkService:
     ) -> EndpointSettings:
         """Put a running container on one more network. Raises Forbidden when it is on it."""
         await self._freshen([request])
-        return (await self._plugs.connect(member, sandbox, request)).settings
+        endpoint = await self._plugs.connect(member, sandbox, request)
+        await self._serve_names(member)
+        return endpoint.settings
 
     async def disconnect(self, member: Member, sandbox: Sandbox | None, network: str) -> None:
         """Take a running container off one network; without ``sandbox`` its routes stay as are."""
         await self._plugs.disconnect(member, sandbox, self.resolve(network))
         self._settle()
+
+    async def rename(self, container: ContainerId, name: str) -> None:
+        """The container is found by its new name, and not by its old one."""
+        self._plugs.rename(container, name)
+
+    async def _serve_names(self, member: Member) -> None:
+        """A nameserver for a container on a network of one's own; once."""
+        endpoints = self._registry.of(member.id)
+        own = any(not self._registry[each.network].is_predefined for each in endpoints)
+        if not own or self._sockets is None or self._nameserver.serves(member.id):
+            return
+        client = Client(
+            view=partial(self._registry.view, member.id),
+            forwarders=lambda: forwarders(self._resolv_conf.own(), member.dns_servers),
+        )
+        try:
+            await self._nameserver.serve(member.id, self._sockets, client)
+        except OSError as error:
+            raise KnarrError(f"failed to set up container networking: {error}") from error
+
+    async def _serve_again(self, member: Member, alive: Collection[ContainerId]) -> None:
+        """After a restart: the sockets went with the daemon before."""
+        if member.id not in alive:
+            with self._db.transaction() as tx:
+                rows.remove_member(tx, member.id)
+            return
+        try:
+            await self._serve_names(member)
+        except KnarrError as error:
+            _log.warning("container %s has no nameserver: %s", member.name, error)
 
     async def _freshen(self, requests: Sequence[EndpointRequest]) -> None:
         """Before somebody is on the default bridge: see that its range is still free.

@@ -27,18 +27,18 @@ class _Line(msgspec.Struct):
     level: str = "error"
 
 
-# The program and the reason, in the words of crun and of runc.
-_MISSING_IN_PATH: Final = re.compile(
-    r"executable file [`'\"](?P<program>.*?)['\"`] not found in \$PATH"
-)
-_RUNC_EXEC: Final = re.compile(r"exec: \\?\"(?P<program>.*?)\\?\": (?P<reason>[^:]*)")
-_CRUN_OPEN: Final = re.compile(r"open executable(?: [`'\"](?P<program>.*?)['\"`])?: (?P<reason>.*)")
+# What the runtimes say; ``program`` is the one that was to run.
+_RUNC: Final = re.compile(r"unable to start container process: (?P<detail>.*)", re.DOTALL)
+_CRUN_MISSING: Final = re.compile(r"executable file `(?P<program>.*)` not found in \$PATH")
+_CRUN_OPEN: Final = re.compile(r"open executable: (?P<reason>.*)")
+_CRUN_CHDIR: Final = re.compile(r"chdir `(?P<folder>.*)`: (?P<reason>.*)")
+_CRUN_EXEC: Final = re.compile(r"exec(?: container process[^`]*`.*`)?: (?P<reason>.*)")
 
 
 def start_failure(log: str, program: str, *, further: bool) -> StartFailed:
     """The failure that ``log``, a runtime's log in JSON lines, is about.
 
-    program: what was to run, for runtimes that do not say. further: in a running container.
+    program: what was to run. further: in a container that runs already.
     """
     message = _last_error(log)
     detail = _detail(message, program)
@@ -58,13 +58,28 @@ def _parse(text: str) -> _Line:
 
 
 def _detail(message: str, program: str) -> str:
-    if match := _MISSING_IN_PATH.search(message):
-        return f'exec: "{match["program"]}": executable file not found in $PATH'
-    if match := _RUNC_EXEC.search(message):
-        return f'exec: "{match["program"]}": {match["reason"]}'
-    if match := _CRUN_OPEN.search(message):
-        return f'exec: "{match["program"] or program}": {match["reason"].lower()}'
+    """The message as runc words it, which is what Docker passes on."""
+    if match := _RUNC.search(message):
+        return match["detail"]
+    if match := _CRUN_MISSING.match(message):
+        if "/" in match["program"]:
+            return f'exec: "{program}": stat {program}: no such file or directory'
+        return f'exec: "{program}": executable file not found in $PATH'
+    if match := _CRUN_OPEN.match(message):
+        # crun opens the program for execution, which the kernel refuses to do with a directory.
+        is_folder = match["reason"] == "Operation not permitted"
+        return f'exec: "{program}": {"is a directory" if is_folder else _small(match["reason"])}'
+    if match := _CRUN_CHDIR.match(message):
+        folder, reason = match["folder"], _small(match["reason"])
+        return f'chdir to cwd ("{folder}") set in config.json failed: {reason}'
+    if match := _CRUN_EXEC.match(message):
+        return f'exec: "{program}": {_small(match["reason"])}'
     return message
+
+
+def _small(reason: str) -> str:
+    """The C library's words as Go writes them."""
+    return reason[:1].lower() + reason[1:]
 
 
 def _exit_code(detail: str) -> int:

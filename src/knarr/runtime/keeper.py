@@ -3,17 +3,17 @@
 import asyncio
 import os
 import socket
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import knarr.keeper
 from knarr.errors import Conflict, KnarrError, NotFound, Unavailable
-from knarr.keeper.wire import PROTOCOL, Message, new_socket, receive, send
+from knarr.keeper.wire import PROTOCOL, Message
 from knarr.kernel.cgroups import Cgroup, Layout, Usage
 from knarr.runtime.bundle import limits_of, write_bundle, write_process
+from knarr.runtime.connection import Connection, Reply, RuntimeFailed, dial, start_keeper
 from knarr.runtime.failures import start_failure
 from knarr.runtime.model import (
     ExecLaunch,
@@ -26,11 +26,33 @@ from knarr.runtime.model import (
 from knarr.runtime.oci import OciRuntime, Place
 from knarr.spec.oci.runtime import Process, Resources
 
-_PROGRAM: Final = Path(knarr.keeper.__file__).with_name("__main__.py")
+_BEGINNINGS: Final = {"start", "make_sandbox"}
 _FREEZE_STEP_SECONDS: Final = 0.001
 _FREEZE_STEPS: Final = 5000
 # The runtimes look programs up in the container's PATH; this one is their own.
 _ENVIRONMENT: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifeline:
+    """Copies of descriptors of a process, held so that nothing breaks when its keeper dies."""
+
+    document: Message = field(
+        default_factory=lambda: {"handle": False, "streams": [], "terminal": False}
+    )
+    descriptors: tuple[int, ...] = ()
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Census:
+    """What a keeper told of when we said hello."""
+
+    alive: list[Running] = field(default_factory=list)
+    orphans: list[Running] = field(default_factory=list)
 
 
 class Keeper:
@@ -40,13 +62,16 @@ class Keeper:
     """
 
     def __init__(self, run_root: Path) -> None:
-        self._run_root = run_root.absolute()
-        self._layout = Layout.of_this_machine()
-        self._connection: _Connection | None = None
+        self.run_root = run_root.absolute()
+        self.layout = Layout.of_this_machine()
+        self.pid = 0  # the keeper's, once connected
+        self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
         self._exits: deque[tuple[int, Exit]] = deque()
         self._news = asyncio.Event()
         self._groups: dict[str, str] = {}
+        self._awaited: dict[str, asyncio.Future[Exit]] = {}
+        self._lifelines: dict[tuple[str, str | None], Lifeline] = {}
 
     # Connection.
 
@@ -61,31 +86,58 @@ class Keeper:
             self._connection, running = await self._meet()
             return running
 
-    async def _connected(self) -> "_Connection":
+    async def _connected(self) -> Connection:
         async with self._connecting:
             if self._connection is None or not self._connection.open:
                 self._connection, _ = await self._meet()
             return self._connection
 
-    async def _meet(self) -> "tuple[_Connection, tuple[Running, ...]]":
+    async def _meet(self) -> tuple[Connection, tuple[Running, ...]]:
         self._exits.clear()  # the keeper tells those again of which it does not know that we know
-        running: list[Running] = []
-        connection = await self._connect(running)
-        answer, _ = await connection.ask("hello", {})
-        if answer["protocol"] != PROTOCOL:
+        census = _Census()
+        connection = await self._connect(census)
+        document, _ = await connection.ask("hello", {})
+        if document["protocol"] != PROTOCOL:
             connection.close()
             raise Unavailable(
-                f"the keeper of {self._run_root} (PID {answer['pid']}) is of another version:"
+                f"the keeper of {self.run_root} (PID {document['pid']}) is of another version:"
                 " stop its containers first"
             )
+        self.pid = document["pid"]
+        for orphan in census.orphans:
+            await self._give_back(connection, orphan)
+        running = (*census.alive, *census.orphans)
         self._groups = {each.id: each.cgroup for each in running if each.exec_id is None}
-        return connection, tuple(running)
+        return connection, running
+
+    async def _give_back(self, connection: Connection, orphan: Running) -> None:
+        """A new keeper takes over a process of one that died, with what we kept of it."""
+        lifeline = self._lifelines.get((orphan.id, orphan.exec_id), Lifeline())
+        arguments = {**_key(orphan.id, orphan.exec_id), "lifeline": lifeline.document}
+        await connection.ask("adopt", arguments, lifeline.descriptors)
+
+    def _keep(self, running: Running, reply: Reply) -> None:
+        """Hold what a process must not lose when its keeper dies."""
+        self._let_go(running.id, running.exec_id)
+        lifeline = Lifeline(document=reply.document["lifeline"], descriptors=reply.descriptors)
+        self._lifelines[running.id, running.exec_id] = lifeline
+
+    def _let_go(self, container_id: str, exec_id: str | None) -> None:
+        if (lifeline := self._lifelines.pop((container_id, exec_id), None)) is not None:
+            lifeline.close()
+
+    def untold_exits(self) -> frozenset[str]:
+        """The containers whose exits wait to be told by ``exits``."""
+        return frozenset(exit_.id for _, exit_ in self._exits if exit_.exec_id is None)
 
     async def close(self) -> None:
         """Leave; the keeper goes on."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        for lifeline in self._lifelines.values():
+            lifeline.close()
+        self._lifelines.clear()
 
     async def end(self) -> None:
         """Ask the keeper to end. Raises Conflict while containers run."""
@@ -109,8 +161,7 @@ class Keeper:
             if number > known:
                 yield exit_
                 known = number
-            if self._connection is not None:
-                self._connection.post("know", {"number": number})
+            self._know(number)
 
     # Containers.
 
@@ -119,8 +170,8 @@ class Keeper:
         folder = self._folder(launch.id)
         write_bundle(folder, launch.spec, launch.runtime)
         linux, process = launch.spec.linux, launch.spec.process
-        place = self._place(folder, launch.runtime, "runtime")
-        group = self._layout.cgroup(linux.cgroups_path) if linux.cgroups_path else None
+        place = self._place(folder, launch.runtime, "runtime", process)
+        group = self.layout.cgroup(linux.cgroups_path) if linux.cgroups_path else None
         enters = launch.runtime.enters and group is not None
         writes = group.writes(limits_of(linux.resources)) if group is not None and enters else ()
         running = await self._start(
@@ -128,7 +179,7 @@ class Keeper:
             {
                 **self._order(launch.runtime, folder, place, process, linux.cgroups_path),
                 "container": launch.id,
-                "argv": launch.runtime.run(launch.id, place, terminal=process.terminal),
+                "argv": launch.runtime.run(launch.id, place),
                 "open_stdin": launch.open_stdin,
                 "stdin_once": launch.stdin_once,
                 "log": _log(launch.log),
@@ -139,13 +190,30 @@ class Keeper:
         self._groups[launch.id] = linux.cgroups_path
         return running
 
+    async def run(self, launch: Launch) -> Exit:
+        """Run a container to its end; that exit is not among ``exits``. Raises as ``start``."""
+        ended = asyncio.get_running_loop().create_future()
+        self._awaited[launch.id] = ended
+        try:
+            await self.start(launch)
+            while not ended.done():
+                # After a break the keeper tells again what we may have missed.
+                connection = await self._connected()
+                await asyncio.wait((ended, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+            result: Exit = ended.result()
+            return result
+        finally:
+            del self._awaited[launch.id]
+
     async def exec(self, launch: ExecLaunch) -> Running:
         """Run a further process in a container. Raises StartFailed, or Conflict if it is over."""
+        if launch.id not in self._groups:
+            raise Conflict(f"container {launch.id} is not running")
         folder = self._folder(launch.id)
-        place = self._place(folder, launch.runtime, f"exec-{launch.exec_id}")
+        place = self._place(folder, launch.runtime, f"exec-{launch.exec_id}", launch.process)
         document = folder / f"exec-{launch.exec_id}.process"
         write_process(document, launch.process)
-        argv = launch.runtime.exec(launch.id, document, place, terminal=launch.process.terminal)
+        argv = launch.runtime.exec(launch.id, document, place)
         group = self._groups.get(launch.id, "")
         return await self._start(
             launch.process,
@@ -286,24 +354,30 @@ class Keeper:
         bound.setblocking(False)
         return bound
 
+    async def open_netlink(self, sandbox_id: str, protocol: int) -> socket.socket:
+        """A netlink socket of that protocol (``NETLINK_NETFILTER``) in the namespace."""
+        arguments = {"sandbox": sandbox_id, "protocol": protocol}
+        _, (descriptor,) = await self._ask("open_netlink", arguments)
+        return socket.socket(fileno=descriptor)
+
     # The rest.
 
     def _folder(self, container_id: str) -> Path:
-        return self._run_root / "containers" / container_id
+        return self.run_root / "containers" / container_id
 
-    def _place(self, folder: Path, runtime: OciRuntime, stem: str) -> Place:
+    def _place(self, folder: Path, runtime: OciRuntime, stem: str, process: Process) -> Place:
         return Place(
-            state=self._run_root / "runtime" / runtime.name,
+            state=self.run_root / "runtime" / runtime.name,
             error_log=folder / f"{stem}.log",
             pid_file=folder / f"{stem}.pid",
-            console="../../console.sock",
+            console=f"{stem}.tty" if process.terminal else "",
         )
 
     def _order(
         self, runtime: OciRuntime, folder: Path, place: Place, process: Process, group: str
     ) -> Message:
         size = process.console_size
-        for stale in (place.error_log, place.pid_file):
+        for stale in (place.error_log, place.pid_file, folder / (place.console or "none")):
             stale.unlink(missing_ok=True)
         return {
             "environment": _ENVIRONMENT,
@@ -311,7 +385,7 @@ class Keeper:
             "error_log": str(place.error_log),
             "pid_file": str(place.pid_file),
             "hidden": runtime.hidden,
-            "terminal": process.terminal,
+            "console": place.console,
             "size": [size.height, size.width] if size is not None else None,
             "cgroup": group,
             "enters": runtime.enters and bool(group),
@@ -319,197 +393,68 @@ class Keeper:
 
     async def _start(self, process: Process, arguments: Message) -> Running:
         try:
-            answer, _ = await self._ask("start", arguments)
-        except _RuntimeFailed as failed:
+            reply = await self._ask("start", arguments)
+        except RuntimeFailed as failed:
             program = process.args[0] if process.args else ""
             raise start_failure(failed.log, program, further="exec" in arguments) from None
-        return _running(answer)
+        running = _running(reply.document)
+        self._keep(running, reply)
+        return running
 
     def _group(self, container_id: str) -> Cgroup:
         if not (path := self._groups.get(container_id)):
             raise NotFound(f"container {container_id} is not running")
-        return self._layout.cgroup(path)
+        return self.layout.cgroup(path)
 
-    async def _ask(self, verb: str, arguments: Message) -> tuple[Message, list[int]]:
+    async def _ask(self, verb: str, arguments: Message) -> Reply:
+        """The answer; asked again, once, if the keeper died before it could give one.
+
+        Nothing that is asked for does harm when it was done already, except what begins something.
+        """
+        connection = await self._connected()
+        try:
+            return await connection.ask(verb, arguments)
+        except Unavailable:
+            if verb in _BEGINNINGS:
+                raise
         connection = await self._connected()
         return await connection.ask(verb, arguments)
 
-    async def _connect(self, running: list[Running]) -> "_Connection":
-        def told(what: str, arguments: Mapping[str, Any]) -> None:
-            if what == "alive":
-                running.append(_running(arguments))
-            elif what == "exit":
-                self._exits.append((arguments["number"], _exit(arguments)))
-                self._news.set()
+    async def _connect(self, census: _Census) -> Connection:
+        def told(what: str, reply: Reply) -> None:
+            match what:
+                case "alive":
+                    census.alive.append(_running(reply.document))
+                    self._keep(census.alive[-1], reply)
+                case "orphan":
+                    census.orphans.append(_running(reply.document))
+                case "exit":
+                    self._on_exit(reply.document["number"], _exit(reply.document))
 
         try:
-            return _Connection(_dial(self._run_root), told, self._news.set)
+            return Connection(dial(self.run_root), told, self._news.set)
         except (FileNotFoundError, ConnectionRefusedError):
-            await _start_keeper(self._run_root)
+            await start_keeper(self.run_root)
         try:
-            return _Connection(_dial(self._run_root), told, self._news.set)
+            return Connection(dial(self.run_root), told, self._news.set)
         except OSError as error:
             raise Unavailable(
-                f"the keeper of {self._run_root} cannot be reached: {error}"
+                f"the keeper of {self.run_root} cannot be reached: {error}"
             ) from error
 
-
-class _RuntimeFailed(KnarrError):
-    """The runtime's own log of why a process did not start."""
-
-    def __init__(self, log: str) -> None:
-        super().__init__(log)
-        self.log = log
-
-
-class _Connection:
-    """Messages over one socket of the loop; answers find who asked by number."""
-
-    def __init__(self, connection: socket.socket, told: Any, lost: Any) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._socket, self._told, self._lost = connection, told, lost
-        self._asked: dict[int, asyncio.Future[tuple[Message, list[int]]]] = {}
-        self._waiting: deque[Message] = deque()
-        self._number = 0
-        self.open = True
-        connection.setblocking(False)
-        self._loop.add_reader(connection, self._read)
-
-    async def ask(self, verb: str, arguments: Message) -> tuple[Message, list[int]]:
-        """The answer, and the descriptors that came with it. Raises by the answer's meaning."""
-        answered = self._loop.create_future()
-        self._asked[self._put(verb, arguments)] = answered
-        result: tuple[Message, list[int]] = await answered
-        return result
-
-    def post(self, verb: str, arguments: Message) -> None:
-        """Ask without waiting for the answer."""
-        self._put(verb, arguments)
-
-    def close(self) -> None:
-        if not self.open:
-            return
-        self.open = False
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
-        self._socket.close()
-        for answered in self._asked.values():
-            if not answered.done():
-                answered.set_exception(Unavailable("the keeper ended"))
-        self._asked.clear()
-        self._lost()
-
-    def _put(self, verb: str, arguments: Message) -> int:
-        if not self.open:
-            raise Unavailable("the keeper ended")
-        self._number += 1
-        self._waiting.append({"id": self._number, "verb": verb, "args": arguments})
-        self._flush()
-        return self._number
-
-    def _flush(self) -> None:
-        while self._waiting:
-            try:
-                send(self._socket, self._waiting[0])
-            except BlockingIOError:
-                self._loop.add_writer(self._socket, self._flush)
-                return
-            except OSError:
-                self._loop.call_soon(self.close)
-                return
-            self._waiting.popleft()
-        self._loop.remove_writer(self._socket)
-
-    def _read(self) -> None:
-        while self.open:
-            try:
-                received = receive(self._socket)
-            except BlockingIOError:
-                return
-            except OSError:
-                received = None
-            if received is None:
-                self.close()
-                return
-            self._dispatch(*received)
-
-    def _dispatch(self, message: Message, descriptors: list[int]) -> None:
-        if "tell" in message:
-            self._told(message["tell"], message["args"])
-            return
-        answered = self._asked.pop(message["re"], None)
-        if answered is None or answered.done():
-            for descriptor in descriptors:
-                os.close(descriptor)
-        elif "error" in message:
-            answered.set_exception(_meaning(message["error"]))
+    def _on_exit(self, number: int, exit_: Exit) -> None:
+        self._let_go(exit_.id, exit_.exec_id)
+        awaited = self._awaited.get(exit_.id) if exit_.exec_id is None else None
+        if awaited is not None and not awaited.done():
+            awaited.set_result(exit_)
+            self._know(number)
         else:
-            answered.set_result((message["ok"], descriptors))
+            self._exits.append((number, exit_))
+            self._news.set()
 
-
-def _meaning(error: Mapping[str, Any]) -> KnarrError:
-    match error["kind"]:
-        case "start":
-            return _RuntimeFailed(error["log"])
-        case "not_running" | "running" | "busy" | "exists":
-            return Conflict(error["message"])
-        case "missing":
-            return NotFound(error["message"])
-        case _:
-            return KnarrError(error["message"])
-
-
-def _dial(run_root: Path) -> socket.socket:
-    """A connection to the keeper's socket; by a folder's descriptor, as paths may be too long."""
-    connection = new_socket()
-    folder = None
-    try:
-        folder = os.open(run_root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        connection.connect(f"/proc/self/fd/{folder}/keeper.sock")
-    except OSError:
-        connection.close()
-        raise
-    finally:
-        if folder is not None:
-            os.close(folder)
-    return connection
-
-
-async def _start_keeper(run_root: Path) -> None:
-    """Start one and wait until it can be connected to. Raises Unavailable with its reason.
-
-    It leaves us at once, so what is waited for is a parent that ends right away.
-    """
-    loop = asyncio.get_running_loop()
-    ours, theirs = os.pipe2(os.O_CLOEXEC)
-    try:
-        pid = os.posix_spawn(  # noqa: ASYNC221 - vfork and exec, half a millisecond
-            sys.executable,
-            [sys.executable, "-SI", str(_PROGRAM), str(run_root)],
-            {},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, theirs, 1),
-                (os.POSIX_SPAWN_DUP2, theirs, 2),
-            ],
-        )
-    finally:
-        os.close(theirs)
-    said: asyncio.Future[bytes] = loop.create_future()
-
-    def on_output() -> None:
-        loop.remove_reader(ours)
-        said.set_result(os.read(ours, 65536))
-
-    loop.add_reader(ours, on_output)
-    try:
-        text = (await said).decode(errors="replace").strip()
-    finally:
-        loop.remove_reader(ours)
-        os.close(ours)
-        os.waitpid(pid, 0)  # noqa: ASYNC222 - it left a descendant and is over already
-    if text.splitlines()[-1:] != ["ready"] and "another keeper" not in text:
-        raise Unavailable(f"the keeper did not start: {text}")
+    def _know(self, number: int) -> None:
+        if self._connection is not None:
+            self._connection.post("know", {"number": number})
 
 
 def _key(container_id: str, exec_id: str | None) -> Message:
@@ -540,6 +485,6 @@ def _exit(document: Mapping[str, Any]) -> Exit:
     )
 
 
-def _sandbox(document: Message, descriptors: list[int]) -> Sandbox:
+def _sandbox(document: Message, descriptors: tuple[int, ...]) -> Sandbox:
     (netlink,) = descriptors
     return Sandbox(document["path"], socket.socket(fileno=netlink))

@@ -21,16 +21,14 @@ class OciRuntime:
     enters: bool = False
     hidden: tuple[str, str] | None = None
 
-    def run(self, container_id: str, place: "Place", *, terminal: bool) -> list[str]:
+    def run(self, container_id: str, place: "Place") -> list[str]:
         """Start the container of the bundle in the working directory, and leave it running."""
-        options = ["--bundle", ".", *self._process(place, terminal)]
+        options = ["--bundle", ".", *self._process(place)]
         return [*self._global(place), "run", *options, container_id]
 
-    def exec(
-        self, container_id: str, process: Path, place: "Place", *, terminal: bool
-    ) -> list[str]:
+    def exec(self, container_id: str, process: Path, place: "Place") -> list[str]:
         """Start a further process, described in the file ``process``, in a running container."""
-        options = ["--process", str(process), *self._process(place, terminal)]
+        options = ["--process", str(process), *self._process(place)]
         return [*self._global(place), "exec", *options, container_id]
 
     def _global(self, place: "Place") -> list[str]:
@@ -38,8 +36,8 @@ class OciRuntime:
         return [self.program, *self.options, "--root", str(place.state), *log]
 
     @staticmethod
-    def _process(place: "Place", terminal: bool) -> list[str]:
-        console = ["--console-socket", place.console] if terminal else []
+    def _process(place: "Place") -> list[str]:
+        console = ["--console-socket", place.console] if place.console else []
         return ["--detach", "--pid-file", str(place.pid_file), *console]
 
 
@@ -47,7 +45,7 @@ class OciRuntime:
 class Place:
     """Files that a runtime is told to use. ``state`` is its folder of containers.
 
-    console: a socket's path as seen from the working directory: absolute ones may be too long.
+    console: the name of a socket in the working directory, for a terminal; empty without one.
     """
 
     state: Path

@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,9 @@ from knarr.snapshot import rows
 from knarr.snapshot.changes import changes
 from knarr.snapshot.init import init_layer
 from knarr.snapshot.layers import Layers
-from knarr.snapshot.model import Change, chain_id
+from knarr.snapshot.model import Change, Layer, chain_id
 from knarr.snapshot.overlay import Writable, mount_overlay, view
+from knarr.snapshot.pack import pack
 from knarr.store import Database
 
 HOLDER: Final = "container/"
@@ -119,7 +120,7 @@ class ContainerLayers:
         folder = self._data / container
         target.mkdir(mode=0o711, parents=True, exist_ok=True)
         # What a volatile mount leaves behind when it is cut off; the kernel refuses to go on then.
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             shutil.rmtree(folder / "work" / "work" / "incompat")
         writable = Writable(upper=folder / "upper", work=folder / "work", volatile=volatile)
         try:
@@ -158,6 +159,25 @@ class ContainerLayers:
                 return tuple(changes(upper, image))
         finally:
             os.close(upper)
+
+    def layer(self, container: ContainerId) -> Layer:
+        """What the container wrote as a new layer, stored and pinned: `commit`. Off the loop."""
+        upper = os.open(self.upper(container), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with self._layers.writer() as writer:
+                pack(upper, writer.write)
+                return writer.commit()
+        finally:
+            os.close(upper)
+
+    def export(self, container: ContainerId, sink: Callable[[bytes], None]) -> None:
+        """The whole root filesystem as a tar, without volumes: `export`. Off the loop."""
+        with self.mounted(container) as path:
+            root = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                pack(root, sink)
+            finally:
+                os.close(root)
 
     def remove(self, container: ContainerId) -> None:
         """Unmount and delete what the container wrote, and let go of its layers.

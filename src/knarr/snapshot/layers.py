@@ -22,6 +22,7 @@ from typing import Final, Self
 from knarr.content import Hasher, write_all
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 from knarr.ids import DiffId, Digest
+from knarr.snapshot.changes import is_opaque
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.model import Contents, Layer
 from knarr.snapshot.tar import LIMITS, Limits, members
@@ -70,9 +71,15 @@ class Layers:
         """Directories for overlayfs, topmost first, of a chain given lowest first.
 
         A layer that occurs twice is taken where it is highest: overlayfs refuses a second
-        occurrence, and the higher one hides all that the lower one would show.
+        occurrence, and the higher one hides all that the lower one would show. Below a layer whose
+        root is opaque the chain ends: overlayfs does not look at that mark on a root.
         """
-        return tuple(self.lower(diff_id) for diff_id in dict.fromkeys(reversed(diff_ids)))
+        chain = []
+        for diff_id in dict.fromkeys(reversed(diff_ids)):
+            chain.append(self.lower(diff_id))
+            if is_opaque(chain[-1]):
+                break
+        return tuple(chain)
 
     def places(self, diff_ids: Sequence[DiffId]) -> tuple[Path, ...]:
         """Where each layer is, topmost first, for people to look at; nothing is mounted for it."""
@@ -149,6 +156,7 @@ class Layers:
         """At start: delete what no row knows and what never got its name. Returns the orphans."""
         known = set(wanted)
         orphans = [diff_id for diff_id in self.diff_ids() if diff_id not in known]
+        self._pins.clear()
         for diff_id in orphans:
             self.discard(diff_id)
         for entry in self._incoming.iterdir():

@@ -14,22 +14,24 @@ _NAME_MAX: Final = 255
 _PATH_MAX: Final = 4096
 
 
-def folder(name: bytes) -> bytes:
+def folder(name: bytes, whole: bytes = b"") -> bytes:
     """A directory's name made plain: no leading slash, no empty part, no dot; b"" is the root.
 
+    ``whole`` is the name it was taken from, for the sentence of an error.
     Raises InvalidArgument for what climbs, is too long, or goes through a whiteout.
     """
+    whole = whole or name
     parts = [part for part in name.split(b"/") if part and part != b"."]
     for part in parts:
         if part == b".." or b"\0" in part:
-            raise refused(name, "climbs out of the layer")
+            raise refused(whole, "climbs out of the layer")
         if len(part) > _NAME_MAX:
-            raise refused(name, f"has a part of more than {_NAME_MAX} bytes")
+            raise refused(whole, f"has a part of more than {_NAME_MAX} bytes")
         if part.startswith(WHITEOUT):
-            raise refused(name, "goes through a whiteout")
+            raise refused(whole, "goes through a whiteout")
     plain = b"/".join(parts)
     if len(plain) > _PATH_MAX:
-        raise refused(name, f"is longer than {_PATH_MAX} bytes")
+        raise refused(whole, f"is longer than {_PATH_MAX} bytes")
     return plain
 
 

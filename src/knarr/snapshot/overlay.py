@@ -4,8 +4,10 @@
 names together must fit one page of options: short names through /proc/self/fd make that 200.
 
 Off, whatever the kernel's defaults: ``index``; ``redirect_dir`` and ``metacopy``, which would leave
-upper directories that cannot be read by walking them. ``xino`` keeps inode numbers apart where the
-lowers are of several file systems.
+upper directories that cannot be read by walking them. ``xino=auto`` keeps inode numbers apart and
+stable where the lowers are of several file systems with inode numbers of 32 bits (ext4, EROFS);
+``on`` would do no more there, and has the kernel mark every new directory as opaque, which would
+then stand in every committed layer.
 
 Source: Documentation/filesystems/overlayfs.rst.
 """
@@ -89,7 +91,7 @@ def _detached(lowers: Sequence[Path], writable: Writable | None) -> int:
                 overlay.flag("volatile")
         for name in _OFF:
             overlay.text(name, "off")
-        overlay.text("xino", "on")
+        overlay.text("xino", "auto")
         return overlay.mount(0 if writable else mount.MOUNT_ATTR_RDONLY)
 
 
@@ -112,7 +114,7 @@ def _mount_in_one_page(target: Path, lowers: Sequence[Path], writable: Writable 
             options.append(f"upperdir={_through_descriptor(writable.upper, undo)}")
             options.append(f"workdir={_through_descriptor(writable.work, undo)}")
             options += ["volatile"] if writable.volatile else []
-        options += [f"{name}=off" for name in _OFF] + ["xino=on"]
+        options += [f"{name}=off" for name in _OFF] + ["xino=auto"]
         flags = 0 if writable else mount.MS_RDONLY
         mount.mount("knarr", os.fspath(target), "overlay", flags, ",".join(options))
 

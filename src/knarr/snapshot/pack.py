@@ -9,6 +9,7 @@ Not told: sockets, and the root directory itself, as in Docker.
 import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from knarr.snapshot import names
@@ -41,6 +42,13 @@ def pack_member(folder: int, base: bytes, name: bytes, sink: Sink) -> None:
     packer.end()
 
 
+def pack_tree(folder: int, name: bytes, sink: Sink) -> None:
+    """The open directory itself, called ``name`` (``etc``, ``.``, ``/``), with all in it."""
+    packer = _Packer(sink)
+    packer.tree(folder, name)
+    packer.end()
+
+
 class _Packer:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -56,8 +64,18 @@ class _Packer:
         for base in sorted(map(os.fsencode, os.listdir(fd))):
             self.member(fd, base, lead + base)
 
+    def tree(self, fd: int, name: bytes) -> None:
+        lead = name if name.endswith(b"/") else name + b"/"
+        self._add(_member(header.DIRECTORY, lead, os.fstat(fd), _xattrs(fd)))
+        self.folder(fd, name)
+
     def member(self, folder: int, base: bytes, name: bytes) -> None:
-        there = os.stat(base, dir_fd=folder, follow_symlinks=False)
+        """One entry. One that goes while it is looked at, in a container that runs, was not."""
+        with suppress(FileNotFoundError):
+            there = os.stat(base, dir_fd=folder, follow_symlinks=False)
+            self._one(folder, base, name, there)
+
+    def _one(self, folder: int, base: bytes, name: bytes, there: os.stat_result) -> None:
         match stat.S_IFMT(there.st_mode):
             case stat.S_IFREG:
                 self._file(folder, base, name, there)

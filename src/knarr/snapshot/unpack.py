@@ -64,7 +64,7 @@ class Unpacker:
         self._open: dict[bytes, int] = {}  # directories by their plain names
         self._stale: list[int] = []
         self._plain: dict[bytes, bytes] = {}  # plain names by what stood in the archive
-        self._times: dict[bytes, int] = {}  # of directories, set at the end
+        self._times: dict[bytes, tuple[int, int]] = {}  # of directories: (time, inode)
         self._masked = ~_umask_allows() | 0o7000  # bits that creating does not set
 
     def close(self) -> None:
@@ -80,17 +80,17 @@ class Unpacker:
             raise _meaning(error, member.name) from error
 
     def finish(self) -> None:
-        for name, mtime_ns in self._times.items():
+        for name, (mtime_ns, inode) in self._times.items():
             parent, _, base = name.rpartition(b"/")
             if not name:
                 os.utime(self._root, ns=(mtime_ns, mtime_ns))
                 continue
             try:
                 folder = self._directory(parent)
-                if stat.S_ISDIR(os.lstat(base, dir_fd=folder).st_mode):
+                if os.lstat(base, dir_fd=folder).st_ino == inode:
                     os.utime(base, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
-            except FileNotFoundError:
-                continue  # removed again by a later member
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # replaced by a later member
             except OSError as error:
                 raise _meaning(error, name) from error
 
@@ -105,7 +105,7 @@ class Unpacker:
             return
         parent = self._plain.get(head)
         if parent is None:
-            parent = self._plain[head] = names.folder(head)
+            parent = self._plain[head] = names.folder(head, name)
         folder = self._open.get(parent)
         if folder is None:
             folder = self._directory(parent, make=True)
@@ -133,7 +133,7 @@ class Unpacker:
             self._place(member._replace(name=plain))
         elif member.kind == header.DIRECTORY:
             self._own(self._root, member)
-            self._times[b""] = _mtime_ns(member)
+            self._times[b""] = (_mtime_ns(member), 0)
         else:
             raise names.refused(name, "would replace the layer's root")
 
@@ -186,7 +186,7 @@ class Unpacker:
         self._own(fd, member)
         if opaque:
             os.setxattr(fd, OPAQUE_XATTR, b"y")
-        self._times[plain] = _mtime_ns(member)
+        self._times[plain] = (_mtime_ns(member), os.fstat(fd).st_ino)
 
     def _symlink(self, folder: int, base: bytes, member: Member) -> None:
         try:
@@ -201,7 +201,7 @@ class Unpacker:
 
     def _hard_link(self, folder: int, base: bytes, member: Member, parent: bytes) -> None:
         """Another name for a member of this layer. Its header counts for the file, as in Docker."""
-        target = names.folder(member.link)
+        target = names.folder(member.link, member.name)
         target_parent, _, target_base = target.rpartition(b"/")
         if not target or target == (b"/".join((parent, base)) if parent else base):
             raise names.refused(member.name, "is a hard link to itself or to the root")
@@ -293,7 +293,10 @@ class Unpacker:
         """Directories that the archive only implies."""
         parent, _, base = plain.rpartition(b"/")
         folder = self._directory(parent, make=True)
-        os.mkdir(base, _IMPLIED_MODE, dir_fd=folder)
+        try:
+            os.mkdir(base, _IMPLIED_MODE, dir_fd=folder)
+        except FileExistsError:
+            raise names.refused(plain, "is a link to nothing in this layer") from None
 
     def _forget_directories(self) -> None:
         """Look each one up anew. The present member may still hold them: closed at the next."""

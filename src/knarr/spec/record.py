@@ -48,6 +48,8 @@ class ContainerRecord(SnakeDocument):
     """What a container is, completed from its image at creation.
 
     image_name: as the client wrote it. diff_ids: the image's layers, lowest first.
+    networks: what was said of each, by name; the one of the network mode may be missing here.
+    left_networks: the network mode's, once the container was taken off it.
     """
 
     config: ContainerConfig
@@ -56,6 +58,7 @@ class ContainerRecord(SnakeDocument):
     diff_ids: tuple[str, ...]
     platform: str = "linux"
     networks: dict[str, EndpointSettings] = msgspec.field(default_factory=dict)
+    left_networks: tuple[str, ...] = ()
     mounts: tuple[MountPlan, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 The verbs are in service.py, values in model.py, what the options of the driver ``local`` mean in
 options.py, copying whole trees in copy.py.
-May import: store, events, kernel, spec, errors, ids.
+May import: snapshot (packing and extracting), content, store, events, kernel, spec, errors, ids.
 """
 
 from knarr.volume.model import Volume

@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +21,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from knarr.content import plain_chunks
 from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, Unavailable
 from knarr.events import Event
 from knarr.ids import new_hex
 from knarr.kernel import mount as kernel
 from knarr.kernel.openat2 import open_directory, openat2
+from knarr.snapshot.extract import Manner, extract
+from knarr.snapshot.pack import Sink, pack_tree
 from knarr.spec.docker import volume as spec
 from knarr.spec.record import MountPlan
 from knarr.store import Database
@@ -327,6 +330,40 @@ class VolumeService:
             raise
         return copied
 
+    def pack(self, name: str) -> Callable[[Sink], None]:
+        """What hands the volume's data to a sink as a tar; synchronous, for a thread.
+
+        A container that writes meanwhile may be caught halfway. Raises NotFound at once.
+        """
+        place = self.get(name).mountpoint
+
+        def packing(sink: Sink) -> None:
+            folder = _open_folder(place)
+            try:
+                pack_tree(folder, b".", sink)
+            finally:
+                os.close(folder)
+
+        return packing
+
+    async def import_(self, name: str, chunks: Callable[[], bytes]) -> Volume:
+        """A tar, compressed or not, as the data of a volume: a new one, or one that is empty.
+
+        chunks: the next chunk, empty at the end; called in a thread.
+        Raises Conflict where there is data already, InvalidArgument for a broken archive.
+        """
+        async with self._locks[name]:
+            volume, is_new = self.found_or_created(name)
+            if not await asyncio.to_thread(_is_empty, volume.mountpoint):
+                raise Conflict(f"volume {name} has data already: import into another one")
+            try:
+                await asyncio.to_thread(_extract_all, volume.mountpoint, chunks)
+            except BaseException:
+                if is_new:
+                    self.forget(name)
+                raise
+            return volume
+
     # What containers do
 
     def hold(self, name: str, container: str) -> None:
@@ -354,9 +391,8 @@ class VolumeService:
             if source is None:
                 return
             try:
-                with os.scandir(volume.mountpoint) as entries:
-                    if next(entries, None) is not None:
-                        return
+                if not _is_empty(volume.mountpoint):
+                    return
                 await asyncio.to_thread(_fill, source, volume.mountpoint)
             except OSError as error:
                 raise KnarrError(f"failed to populate volume {volume.name}: {error}") from error
@@ -539,6 +575,19 @@ def _remove_place(place: Path) -> None:
 
 def _open_folder(path: str) -> int:
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _is_empty(path: str) -> bool:
+    with os.scandir(path) as entries:
+        return next(entries, None) is None
+
+
+def _extract_all(path: str, chunks: Callable[[], bytes]) -> None:
+    folder = _open_folder(path)
+    try:
+        extract(plain_chunks(chunks), folder, "/", Manner())
+    finally:
+        os.close(folder)
 
 
 def _size_of(path: str) -> int:

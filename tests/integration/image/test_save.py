@@ -12,6 +12,7 @@ import pytest
 from knarr.errors import NotFound
 from knarr.reference import Reference
 from support import images
+from support.dockers import docker_daemon
 from support.rooms import Rooms
 
 LAYERS = (
@@ -150,3 +151,21 @@ async def test_podman_loads_it_and_what_podman_saves_is_loaded(
         kept = elsewhere.images.resolve("app:1")
         assert kept.document.rootfs.diff_ids == tuple(map(images.digest, LAYERS))
         elsewhere.close()
+
+
+@pytest.mark.needs("root", "dockerd", "docker")
+async def test_docker_loads_it_and_what_docker_saves_is_loaded(
+    loaded: Rooms, tmp_path: Path
+) -> None:
+    archive = await joined(loaded.images.save(["app", "other:1"]))
+    with docker_daemon() as docker:
+        said = docker("load", stdin=archive)
+        assert {"Loaded image: app:1", "Loaded image: app:2"} <= set(said.splitlines())
+        assert docker.inspect("app:2")["Id"] == images.digest(CONFIG)
+        assert docker.inspect("other:1")["Id"] == images.digest(OTHER)
+        docker("save", "-o", tmp_path / "docker.tar", "app", "other:1")
+    elsewhere = Rooms(tmp_path / "elsewhere")
+    await elsewhere.load((tmp_path / "docker.tar").read_bytes())
+    for name, config in (("app:1", CONFIG), ("app:2", CONFIG), ("other:1", OTHER)):
+        assert elsewhere.images.resolve(name).id == images.digest(config)
+    elsewhere.close()

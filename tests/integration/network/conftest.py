@@ -7,7 +7,7 @@ import pytest
 from knarr.events import EventBus
 from knarr.network import NetworkService, NetworkSettings
 from knarr.store import Database
-from support.cages import HOST, OUTSIDE, Runner
+from support.cages import HOST, OUTSIDE, CageSockets, Runner
 from support.netns import Namespace, default_route, playing_host, wire
 
 
@@ -35,15 +35,23 @@ def db(tmp_path: object) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def networks(host: Namespace, db: Database) -> AsyncIterator[NetworkService]:
-    service = NetworkService(db, "/run/knarr", NetworkSettings(linger_seconds=0.05))
+def sockets() -> CageSockets:
+    return CageSockets()
+
+
+@pytest.fixture
+async def networks(
+    host: Namespace, db: Database, sockets: CageSockets
+) -> AsyncIterator[NetworkService]:
+    settings = NetworkSettings(linger_seconds=0.05)
+    service = NetworkService(db, "/run/knarr", settings, sockets=sockets)
     await service.start()
     yield service
     await service.close()
 
 
 @pytest.fixture
-async def run(networks: NetworkService) -> AsyncIterator[Runner]:
-    runner = Runner(networks)
+async def run(networks: NetworkService, sockets: CageSockets) -> AsyncIterator[Runner]:
+    runner = Runner(networks, sockets)
     yield runner
     await runner.close()

@@ -333,3 +333,25 @@ def test_a_creation_is_taken_back(world: World) -> None:
     assert world.volumes.all() == ()
     assert not (world.root / "data/volumes/data").exists()
     world.volumes.forget("data")
+
+
+async def test_a_volume_goes_out_as_a_tar_and_comes_in_again(world: World) -> None:
+    volume = world.volumes.create(VolumeCreate(name="data"))
+    (Path(volume.mountpoint) / "deep").mkdir()
+    (Path(volume.mountpoint) / "deep" / "file").write_text("x")
+    os.chown(Path(volume.mountpoint) / "deep" / "file", 70, 71)
+    pieces: list[bytes] = []
+    world.volumes.pack("data")(pieces.append)
+    arriving = iter(pieces)
+    copied = await world.volumes.import_("other", lambda: next(arriving, b""))
+    found = Path(copied.mountpoint) / "deep" / "file"
+    assert (found.read_text(), found.stat().st_uid, found.stat().st_gid) == ("x", 70, 71)
+    with pytest.raises(Conflict, match="has data already"):
+        await world.volumes.import_("other", lambda: b"")
+
+
+async def test_a_broken_archive_leaves_no_volume(world: World) -> None:
+    arriving = iter([b"no archive" * 200])
+    with pytest.raises(InvalidArgument):
+        await world.volumes.import_("new", lambda: next(arriving, b""))
+    assert world.volumes.all() == ()

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
@@ -139,7 +139,7 @@ class Desk:
             raise answer
         return answer
 
-    def watch(self, watched: ContainerConfig) -> AsyncIterator[Health]:
+    def watch(self, watched: ContainerConfig) -> AsyncGenerator[Health, None]:
         return watch(
             watched,
             started_ns=0,
@@ -156,7 +156,7 @@ async def test_a_container_is_watched() -> None:
         "CMD", "check", start_period=6 * SECOND, start_interval=2 * SECOND, timeout=3 * SECOND
     )
     seen: list[Health] = []
-    async with aclosing(desk.watch(watched)) as healths:  # type: ignore[type-var]
+    async with aclosing(desk.watch(watched)) as healths:
         async for health in healths:
             seen.append(health)
             if len(seen) == 4:

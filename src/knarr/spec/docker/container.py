@@ -10,7 +10,7 @@ import msgspec
 from knarr.spec.docker.health import Health, HealthConfig
 from knarr.spec.docker.image import OCIDescriptor
 from knarr.spec.docker.storage import DriverData, Storage
-from knarr.spec.document import Document
+from knarr.spec.document import CamelDocument, Document
 
 
 class ContainerConfig(Document):
@@ -366,6 +366,19 @@ class ContainerInspect(Document):
 class ContainerTop(Document):
     titles: tuple[str, ...] = ()
     processes: tuple[tuple[str, ...], ...] = ()
+
+
+class PathStat(CamelDocument, omit_defaults=False):
+    """A file in a container, in the header X-Docker-Container-Path-Stat.
+
+    mode: as Go numbers file modes. link_target: of a symbolic link, resolved inside the container.
+    """
+
+    name: str = ""
+    size: int = 0
+    mode: int = 0
+    mtime: str = ""
+    link_target: str = ""
 
 
 class WaitExitError(Document):

@@ -41,7 +41,7 @@ class ExecInspect(Document):
     detach_keys: str = ""
     id: str = msgspec.field(name="ID", default="")
     running: bool = False
-    exit_code: int = 0
+    exit_code: int | None = None  # None while it runs
     process_config: ProcessConfig | None = None
     open_stdin: bool = False
     open_stderr: bool = False

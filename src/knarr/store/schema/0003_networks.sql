@@ -21,6 +21,15 @@ CREATE TABLE endpoints (
 CREATE INDEX endpoints_by_container ON endpoints (container);
 CREATE INDEX endpoints_by_network ON endpoints (network);
 
+-- The containers that are plugged in, as far as names go.
+CREATE TABLE network_members (
+    container  TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    hostname   TEXT NOT NULL,
+    domainname TEXT NOT NULL,
+    dns        TEXT NOT NULL  -- JSON list: the nameservers to ask instead of the host's
+) STRICT;
+
 -- Host ports that lead to running containers.
 CREATE TABLE published_ports (
     container      TEXT NOT NULL,

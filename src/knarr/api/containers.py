@@ -1,0 +1,265 @@
+"""Endpoints of containers. Source: Engine API, tag Container."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from urllib.parse import quote
+
+from knarr.api.router import Filters, only_known, route
+from knarr.api.shapes import Json, inspect_shape, summary_shape
+from knarr.api.streams import converse, detach_sequence, frame, hijack, stream_headers
+from knarr.api.versions import ApiVersion
+from knarr.container import Condition
+from knarr.container.filters import KNOWN
+from knarr.container.model import Container
+from knarr.engine import Engine
+from knarr.errors import InvalidArgument, Unsupported
+from knarr.http.message import ByteSink, ByteSource, Hijack, Request, Response
+from knarr.runtime.log import Block, LogQuery
+from knarr.spec import encode
+from knarr.spec.docker.container import (
+    ContainerCreate,
+    ContainerCreated,
+    ContainersPruned,
+    ContainerTop,
+    ContainerWait,
+    WaitExitError,
+)
+from knarr.spec.docker.stats import ContainerStats
+from knarr.times import moment_ns
+from knarr.units import timestamp
+
+_NO_FILTERS = Filters({})
+
+
+@route("GET", "/containers/json")
+async def containers(
+    engine: Engine,
+    *,
+    all: bool = False,  # noqa: A002
+    limit: int = 0,
+    size: bool = False,
+    filters: Filters = _NO_FILTERS,
+) -> Sequence[Json]:
+    """ContainerList."""
+    only_known(filters, *KNOWN)
+    found = await engine.containers.list(filters, everything=all, limit=limit, size=size)
+    return [summary_shape(each) for each in found]
+
+
+@route("POST", "/containers/create", status=201)
+async def create(
+    engine: Engine,
+    body: ContainerCreate,
+    *,
+    name: str = "",
+    platform: str = "",
+) -> ContainerCreated:
+    """ContainerCreate: 404 if the image is not here, 409 if the name is in use."""
+    return await engine.containers.create(body, name, platform=platform)
+
+
+@route("POST", "/containers/prune")
+async def prune(engine: Engine, *, filters: Filters = _NO_FILTERS) -> ContainersPruned:
+    """ContainerPrune."""
+    only_known(filters, "until", "label", "label!")
+    return await engine.containers.prune(filters)
+
+
+@route("GET", "/containers/{ref}/json")
+async def inspect(engine: Engine, ref: str, version: ApiVersion, *, size: bool = False) -> Json:
+    """ContainerInspect."""
+    return inspect_shape(await engine.containers.inspect(ref, size=size), version)
+
+
+@route("GET", "/containers/{ref}/top")
+async def top(engine: Engine, ref: str, *, ps_args: str = "-ef") -> ContainerTop:
+    """ContainerTop."""
+    return await engine.containers.top(ref, ps_args)
+
+
+@route("GET", "/containers/{ref}/stats")
+async def stats(
+    engine: Engine, ref: str, *, stream: bool = True, one_shot: bool = False
+) -> AsyncIterator[ContainerStats] | ContainerStats:
+    """ContainerStats: one document a second, or just one."""
+    if stream:
+        return engine.containers.stats(ref)
+    return await engine.containers.stats_once(ref, one_shot=one_shot)
+
+
+@route("POST", "/containers/{ref}/start")
+async def start(engine: Engine, ref: str) -> None:
+    """ContainerStart: 204 once it runs, 304 if it ran already."""
+    await engine.containers.start(ref)
+
+
+@route("POST", "/containers/{ref}/stop")
+async def stop(engine: Engine, ref: str, *, t: int | None = None, signal: str = "") -> None:
+    """ContainerStop: 204 once it has stopped, 304 if it was not running, 404 if unknown."""
+    await engine.containers.stop(ref, grace=t, signal=signal)
+
+
+@route("POST", "/containers/{ref}/restart")
+async def restart(engine: Engine, ref: str, *, t: int | None = None, signal: str = "") -> None:
+    """ContainerRestart."""
+    await engine.containers.restart(ref, grace=t, signal=signal)
+
+
+@route("POST", "/containers/{ref}/kill")
+async def kill(engine: Engine, ref: str, *, signal: str = "") -> None:
+    """ContainerKill: 409 if it does not run."""
+    await engine.containers.kill(ref, signal)
+
+
+@route("POST", "/containers/{ref}/pause")
+async def pause(engine: Engine, ref: str) -> None:
+    """ContainerPause."""
+    await engine.containers.pause(ref)
+
+
+@route("POST", "/containers/{ref}/unpause")
+async def unpause(engine: Engine, ref: str) -> None:
+    """ContainerUnpause."""
+    await engine.containers.unpause(ref)
+
+
+@route("POST", "/containers/{ref}/rename")
+async def rename(engine: Engine, ref: str, *, name: str = "") -> None:
+    """ContainerRename."""
+    await engine.containers.rename(ref, name)
+
+
+@route("POST", "/containers/{ref}/resize")
+async def resize(engine: Engine, ref: str, *, h: int = 0, w: int = 0) -> Response:
+    """ContainerResize."""
+    await engine.containers.resize(ref, rows=h, columns=w)
+    return Response(status=200)
+
+
+@route("DELETE", "/containers/{ref}")
+async def remove(
+    engine: Engine, ref: str, *, v: bool = False, force: bool = False, link: bool = False
+) -> None:
+    """ContainerDelete."""
+    if link:
+        raise InvalidArgument("links between containers are part of networks: nothing to remove")
+    await engine.containers.remove(ref, force=force, volumes=v)
+
+
+@route("POST", "/containers/{ref}/wait")
+async def wait(engine: Engine, ref: str, *, condition: str = "") -> Response:
+    """ContainerWait: the head goes out at once, the body when the condition holds."""
+    body = _ended(engine, engine.containers.find(ref).id, Condition.of(condition))
+    return Response(headers={"Content-Type": "application/json"}, body=body)
+
+
+async def _ended(engine: Engine, ref: str, condition: Condition) -> AsyncIterator[bytes]:
+    async with engine.containers.waiting(ref, condition) as future:
+        ended = await future
+    error = WaitExitError(message=ended.error) if ended.error else None
+    yield encode(ContainerWait(status_code=ended.exit_code, error=error)) + b"\n"
+
+
+@route("POST", "/containers/{ref}/attach")
+async def attach(
+    engine: Engine,
+    ref: str,
+    request: Request,
+    version: ApiVersion,
+    *,
+    detach_keys: str = "",
+    stream: bool = False,
+    stdin: bool = False,
+    stdout: bool = False,
+    stderr: bool = False,
+) -> Hijack:
+    """ContainerAttach: the container's own streams, before, while and as it runs."""
+    container = engine.containers.find(ref)
+    config = container.record.config
+    keys = detach_sequence(detach_keys)
+    channel = await engine.containers.attach(
+        container.id,
+        stdin=stdin and stream,
+        stdout=stdout,
+        stderr=stderr,
+    )
+
+    async def talk(source: ByteSource, sink: ByteSink) -> None:
+        await converse(
+            source,
+            sink,
+            channel,
+            detach_keys=keys if config.tty else None,
+            on_detach=lambda: engine.containers.tell(container.id, "detach"),
+        )
+
+    return hijack(request, talk, stream_headers(terminal=config.tty, version=version))
+
+
+@route("GET", "/containers/{ref}/logs")
+async def logs(
+    engine: Engine,
+    ref: str,
+    version: ApiVersion,
+    *,
+    follow: bool = False,
+    stdout: bool = False,
+    stderr: bool = False,
+    since: str = "",
+    until: str = "",
+    timestamps: bool = False,
+    tail: str = "all",
+    details: bool = False,
+) -> Response:
+    """ContainerLogs: what the container wrote, as frames by stream, or raw with a terminal."""
+    if not (stdout or stderr):
+        raise InvalidArgument("Bad parameters: you must choose at least one stream")
+    container = engine.containers.find(ref)
+    config = container.record.host.log_config
+    if config is not None and config.type == "none":
+        raise Unsupported("configured logging driver does not support reading")
+    now_ns = time.time_ns()
+    query = LogQuery(
+        stdout=stdout,
+        stderr=stderr,
+        since_ns=moment_ns(since, now_ns) if since else 0,
+        until_ns=moment_ns(until, now_ns) if until and until != "0" else None,
+        tail=int(tail) if tail.isdecimal() else None,
+    )
+    blocks = engine.containers.logs(container.id, query, follow=follow)
+    terminal = container.record.config.tty
+    prefix = _attributes(container) if details else b""
+    body = _log_frames(blocks, timestamps=timestamps, prefix=prefix, terminal=terminal)
+    return Response(headers=stream_headers(terminal=terminal, version=version), body=body)
+
+
+def _attributes(container: Container) -> bytes:
+    """What ``--details`` puts before each line: the labels and variables that --log-opt names."""
+    config = container.record.host.log_config
+    options = config.config if config is not None else {}
+    environment = dict(entry.partition("=")[::2] for entry in container.record.config.env)
+    found = {
+        **_chosen(container.record.config.labels, options.get("labels", "")),
+        **_chosen(environment, options.get("env", "")),
+    }
+    pairs = (f"{quote(key)}={quote(value)}" for key, value in sorted(found.items()))
+    return ",".join(pairs).encode() + b" "
+
+
+def _chosen(values: Mapping[str, str], names: str) -> dict[str, str]:
+    return {name: values[name] for name in names.split(",") if name in values}
+
+
+async def _log_frames(
+    blocks: AsyncIterator[Block], *, timestamps: bool, prefix: bytes, terminal: bool
+) -> AsyncIterator[bytes]:
+    """Each block of lines as one piece: in frames by stream, or as it is with a terminal."""
+    async for block in blocks:
+        data = block.data
+        if timestamps or prefix:
+            stamp = timestamp(block.time_ns).encode() + b" " if timestamps else b""
+            lines = data.splitlines(keepends=True)
+            data = b"".join(stamp + prefix + line for line in lines)
+        yield data if terminal else frame(block.stream, data)
+        await asyncio.sleep(0)

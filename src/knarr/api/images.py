@@ -1,0 +1,85 @@
+"""Endpoints of images on this machine. Source: Engine API, tag Image."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from knarr.api.router import Filters, only_known, route
+from knarr.engine import Engine
+from knarr.errors import InvalidArgument
+from knarr.http.message import Request, Response
+from knarr.spec.docker.image import (
+    ImageDeleted,
+    ImageHistoryItem,
+    ImageInspect,
+    ImagesPruned,
+    ImageSummary,
+)
+from knarr.spec.docker.progress import Progress
+
+_NO_FILTERS = Filters({})
+_TAR = {"Content-Type": "application/x-tar"}
+
+
+@route("GET", "/images/json")
+async def images(
+    engine: Engine,
+    *,
+    all: bool = False,  # noqa: A002
+    filters: Filters = _NO_FILTERS,
+    shared_size: bool = False,
+) -> Sequence[ImageSummary]:
+    """ImageList."""
+    only_known(filters, "before", "dangling", "label", "label!", "reference", "since", "until")
+    return engine.images.list(filters, everything=all, shared_size=shared_size)
+
+
+@route("GET", "/images/get")
+async def save_several(engine: Engine, *, names: tuple[str, ...] = ()) -> Response:
+    """ImageGetAll."""
+    if not names:
+        raise InvalidArgument("no image was named: give names=IMAGE")
+    return Response(headers=_TAR, body=engine.images.save(names))
+
+
+@route("POST", "/images/load")
+async def load(engine: Engine, request: Request, *, quiet: bool = False) -> AsyncIterator[Progress]:
+    """ImageLoad: archives as `save` of any Docker writes them, and OCI layouts."""
+    return engine.images.load(aiter(request.body), quiet=quiet)
+
+
+@route("POST", "/images/prune")
+async def prune(engine: Engine, *, filters: Filters = _NO_FILTERS) -> ImagesPruned:
+    """ImagePrune."""
+    only_known(filters, "dangling", "label", "label!", "until")
+    return await engine.images.prune(filters)
+
+
+@route("GET", "/images/{name:path}/json")
+async def inspect(engine: Engine, name: str) -> ImageInspect:
+    """ImageInspect."""
+    return engine.images.inspect(name)
+
+
+@route("GET", "/images/{name:path}/history")
+async def history(engine: Engine, name: str) -> Sequence[ImageHistoryItem]:
+    """ImageHistory."""
+    return engine.images.history(name)
+
+
+@route("GET", "/images/{name:path}/get")
+async def save(engine: Engine, name: str) -> Response:
+    """ImageGet."""
+    return Response(headers=_TAR, body=engine.images.save((name,)))
+
+
+@route("POST", "/images/{name:path}/tag", status=201)
+async def tag(engine: Engine, name: str, *, repo: str = "", tag: str = "") -> None:
+    """ImageTag."""
+    engine.images.tag(name, repo, tag)
+
+
+@route("DELETE", "/images/{name:path}")
+async def remove(
+    engine: Engine, name: str, *, force: bool = False, noprune: bool = False
+) -> Sequence[ImageDeleted]:
+    """ImageDelete."""
+    return await engine.images.remove(name, force=force, no_prune=noprune)

@@ -1,0 +1,139 @@
+"""Two-way streams over a hijacked connection: a container's terminal or pipes on the wire.
+
+Source: Engine API, ContainerAttach, "Hijacking" and "Stream format".
+"""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from knarr.api.versions import ApiVersion
+from knarr.errors import InvalidArgument
+from knarr.http.message import ByteSink, ByteSource, Conversation, Hijack, Request
+
+RAW: Final = "application/vnd.docker.raw-stream"
+MULTIPLEXED: Final = "application/vnd.docker.multiplexed-stream"
+DEFAULT_DETACH_KEYS: Final = "ctrl-p,ctrl-q"
+_PIECE: Final = 64 * 1024
+_SPECIAL: Final = "@abcdefghijklmnopqrstuvwxyz[\\]^_"
+_MULTIPLEXED_SINCE: Final[ApiVersion] = (1, 42)
+_HEADER_BYTES: Final = 8
+
+
+def stream_headers(*, terminal: bool, version: ApiVersion) -> Mapping[str, str]:
+    """What kind of stream follows: raw with a terminal, frames by stream without."""
+    framed = not terminal and version >= _MULTIPLEXED_SINCE
+    return {"Content-Type": MULTIPLEXED if framed else RAW}
+
+
+def hijack(request: Request, talk: Conversation, headers: Mapping[str, str]) -> Hijack:
+    """101 for clients that ask to upgrade; older ones get 200 and the same bytes."""
+    if "upgrade" in request.headers:
+        return Hijack(
+            talk=talk, headers={**headers, "Connection": "Upgrade", "Upgrade": "tcp"}, status=101
+        )
+    return Hijack(talk=talk, headers={"Content-Type": RAW}, status=200)
+
+
+def detach_sequence(keys: str) -> bytes:
+    """``ctrl-p,ctrl-q`` as the bytes that a terminal sends. Raises InvalidArgument."""
+    typed = bytearray()
+    for key in (keys or DEFAULT_DETACH_KEYS).split(","):
+        if len(key) == 1:
+            typed += key.encode()
+        elif (match := re.fullmatch(r"ctrl-(.)", key)) and match[1].lower() in _SPECIAL:
+            typed.append(_SPECIAL.index(match[1].lower()))
+        else:
+            raise InvalidArgument(f"Invalid detach keys ({keys}): unknown character: '{key}'")
+    return bytes(typed)
+
+
+class DetachScanner:
+    """Lets input through until the detach keys are typed, even one at a time."""
+
+    def __init__(self, sequence: bytes) -> None:
+        self._sequence = sequence
+        self._matched = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bool]:
+        """What may pass on, and whether the person has detached."""
+        passed = bytearray()
+        for byte in data:
+            if byte == self._sequence[self._matched]:
+                self._matched += 1
+                if self._matched == len(self._sequence):
+                    return bytes(passed), True
+                continue
+            passed += self._sequence[: self._matched]
+            self._matched = 0
+            if byte == self._sequence[0]:
+                self._matched = 1
+            else:
+                passed.append(byte)
+        return bytes(passed), False
+
+
+def frame(stream: int, data: bytes) -> bytes:
+    """One frame of a multiplexed stream. stream: 1 stdout, 2 stderr, 3 the engine's error."""
+    return bytes((stream, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
+
+
+async def converse(
+    source: ByteSource,
+    sink: ByteSink,
+    channel: socket.socket,
+    *,
+    detach_keys: bytes | None = None,
+    on_detach: Callable[[], None] = lambda: None,
+) -> None:
+    """Carry bytes both ways between a client and the keeper until the container's side ends.
+
+    detach_keys: looked for in what is typed; None where there is no terminal.
+    """
+    reader, writer = await asyncio.open_connection(sock=channel)
+    scanner = DetachScanner(detach_keys) if detach_keys else None
+    inward = asyncio.ensure_future(_inward(source, writer, scanner))
+    outward = asyncio.ensure_future(_outward(reader, sink))
+    try:
+        await asyncio.wait({inward, outward}, return_when=asyncio.FIRST_COMPLETED)
+        if inward.done() and not inward.cancelled() and inward.exception() is None:
+            if inward.result():
+                on_detach()
+                return
+            await outward
+        elif not outward.done():
+            return  # the client broke off
+        outward.result()
+    except ConnectionError:
+        pass  # nobody left to talk to
+    finally:
+        for task in (inward, outward):
+            task.cancel()
+        await asyncio.gather(inward, outward, return_exceptions=True)
+        writer.close()
+
+
+async def _inward(
+    source: ByteSource, writer: asyncio.StreamWriter, scanner: DetachScanner | None
+) -> bool:
+    """Client to container; True when the person detached, False at the end of the input."""
+    while data := await source.read(_PIECE):
+        passed, detached = scanner.feed(data) if scanner else (data, False)
+        try:
+            writer.write(passed)
+            await writer.drain()
+        except ConnectionError:
+            return False  # the container reads no more; what it writes still comes
+        if detached:
+            return True
+    if writer.can_write_eof():
+        writer.write_eof()
+    return False
+
+
+async def _outward(reader: asyncio.StreamReader, sink: ByteSink) -> None:
+    while data := await reader.read(_PIECE):
+        sink.write(data)
+        await sink.drain()

@@ -1,0 +1,51 @@
+"""What knarr leaves to others: swarm and managed plugins, answered as an engine without them does.
+
+Clients ask for these in passing (``docker inspect`` tries every kind of object), so the answers are
+those of a Docker that is no swarm manager and has no plugins, not an unknown endpoint's.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn
+
+from knarr.api.router import Filters, route
+from knarr.engine import Engine
+from knarr.errors import NotFound, Unavailable, Unsupported
+
+_NO_MANAGER: Final = (
+    "This node is not a swarm manager. knarr has no swarm: use compose on one host, and Kubernetes"
+    " or Nomad beyond it."
+)
+_KINDS: Final = ("nodes", "services", "tasks", "secrets", "configs")
+
+
+def _no_manager() -> Callable[[Engine], Awaitable[NoReturn]]:
+    async def answer(_engine: Engine) -> NoReturn:
+        raise Unavailable(_NO_MANAGER)
+
+    return answer
+
+
+for _kind in _KINDS:
+    route("GET", f"/{_kind}")(_no_manager())
+    route("POST", f"/{_kind}/create")(_no_manager())
+route("GET", "/swarm")(_no_manager())
+
+
+@route("GET", "/{kind}/{name}")
+async def object_of_swarm(_engine: Engine, kind: str, name: str) -> NoReturn:
+    """NodeInspect, ServiceInspect and the like."""
+    if kind in _KINDS or kind == "swarm":
+        raise Unavailable(_NO_MANAGER)
+    raise Unsupported(f"knarr has no endpoint GET /{kind}/{name}")
+
+
+@route("GET", "/plugins")
+async def plugins(_engine: Engine, *, filters: Filters = Filters({})) -> tuple[str, ...]:  # noqa: ARG001, B008
+    """PluginList."""
+    return ()
+
+
+@route("GET", "/plugins/{name:path}/json")
+async def plugin(_engine: Engine, name: str) -> NoReturn:
+    """PluginInspect."""
+    raise NotFound(f'plugin "{name}" not found')

@@ -1,0 +1,197 @@
+"""From a request to a container at rest: completed from the image, checked, its mounts found."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from msgspec.structs import replace
+
+from knarr.container import rows
+from knarr.container.documents import event_attributes
+from knarr.container.machine import Machine
+from knarr.container.merge import merged
+from knarr.container.model import Container
+from knarr.container.mounts import located, parse_volumes_from, requested_mounts
+from knarr.container.names import made_up_name
+from knarr.container.namespaces import joined_container
+from knarr.container.registry import ContainerRegistry
+from knarr.container.settings import Defaults, checked_config, checked_host, completed
+from knarr.errors import InvalidArgument, NotFound
+from knarr.events import Event
+from knarr.ids import ContainerId, new_container_id, short
+from knarr.image import Image, ImageService
+from knarr.network import NetworkService, endpoint_requests, port_requests
+from knarr.snapshot import ContainerLayers
+from knarr.spec.docker.container import (
+    ContainerConfig,
+    ContainerCreate,
+    HostConfig,
+)
+from knarr.spec.record import ContainerRecord, MountPlan
+from knarr.store import Database
+from knarr.volume import VolumeService
+
+_CONFIG_FIELDS: Final = ContainerConfig.__struct_fields__
+
+
+class Creator:
+    """Makes containers, and renames them."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        registry: ContainerRegistry,
+        images: ImageService,
+        layers: ContainerLayers,
+        networks: NetworkService,
+        volumes: VolumeService,
+        machine: Machine,
+        defaults: Defaults,
+    ) -> None:
+        self._db = db
+        self._registry = registry
+        self._images = images
+        self._layers = layers
+        self._networks = networks
+        self._volumes = volumes
+        self._machine = machine
+        self._defaults = defaults
+
+    async def create(
+        self, body: ContainerCreate, name: str, platform: str
+    ) -> tuple[Container, tuple[str, ...]]:
+        """The container, recorded and told of, and warnings for whoever asked.
+
+        Raises NotFound without the image, InvalidArgument, Conflict and Unsupported in Docker's
+        words; then nothing is left behind.
+        """
+        if not body.image:
+            raise InvalidArgument("no image was given: name one in Image")
+        image = self._images.resolve(body.image)
+        _check_platform(image, platform)
+        container_id = new_container_id()
+        config = self._config(body, image, container_id)
+        wanted = body.host_config or HostConfig()
+        possible, warnings = checked_host(wanted, config, self._machine)
+        host = completed(possible, self._machine, self._defaults)
+        self._networks.check(endpoint_requests(host, body.networking_config))
+        port_requests(config, host)
+        others = {
+            parse_volumes_from(text)[0]: self._lender(text).record.mounts
+            for text in host.volumes_from
+        }
+        mounts = requested_mounts(config, host, others=others, path_exists=os.path.exists)
+        container = Container(
+            id=container_id,
+            name=name or made_up_name(self._registry.is_taken),
+            image=image.id,
+            created_ns=time.time_ns(),
+            record=ContainerRecord(
+                config=config,
+                host=host,
+                image_name=body.image,
+                diff_ids=image.diff_ids,
+                networks=dict(body.networking_config.endpoints_config)
+                if body.networking_config
+                else {},
+            ),
+        )
+        self._check_neighbours(host)
+        return await self._made(container, image, mounts), warnings
+
+    def _config(
+        self, body: ContainerCreate, image: Image, container_id: ContainerId
+    ) -> ContainerConfig:
+        asked = ContainerConfig(**{name: getattr(body, name) for name in _CONFIG_FIELDS})
+        config = checked_config(merged(asked, image.config))
+        host = body.host_config or HostConfig()
+        if config.hostname:
+            return config
+        if host.network_mode == "host" or host.uts_mode == "host":
+            return replace(config, hostname=os.uname().nodename)
+        if joined_container(host.network_mode) is not None:
+            return config
+        return replace(config, hostname=short(container_id))
+
+    def _lender(self, text: str) -> Container:
+        return self._registry.find(parse_volumes_from(text)[0])
+
+    def _check_neighbours(self, host: HostConfig) -> None:
+        """Containers whose namespaces are joined must be there."""
+        for mode in (host.network_mode, host.pid_mode, host.ipc_mode):
+            if other := joined_container(mode):
+                self._registry.find(other)
+
+    async def _made(
+        self, container: Container, image: Image, mounts: Sequence[MountPlan]
+    ) -> Container:
+        """Volumes found or made, the writable layer prepared, the row written."""
+        with ExitStack() as undo:
+            self._layers.prepare(container.id, image.diff_ids)
+            undo.callback(self._layers.remove, container.id)
+            found = [self._located(container, plan, undo) for plan in mounts]
+            record = replace(container.record, mounts=tuple(found))
+            container = dataclasses.replace(container, record=record)
+            with self._db.transaction() as tx:
+                rows.insert(tx, container)
+                tx.emit(
+                    Event(
+                        type="container",
+                        action="create",
+                        actor=container.id,
+                        attributes=event_attributes(container),
+                    )
+                )
+            self._registry.put(container)
+            undo.pop_all()
+        return container
+
+    def _located(self, container: Container, plan: MountPlan, undo: ExitStack) -> MountPlan:
+        """The mount, with the volume that it stands for."""
+        if plan.kind != "volume":
+            return plan
+        volume, is_new = self._volumes.found_or_created(
+            plan.name, driver=plan.driver, options=plan.driver_options, labels=plan.labels
+        )
+        if is_new:
+            undo.callback(self._volumes.forget, volume.name)
+        self._volumes.hold(volume.name, container.id)
+        undo.callback(self._volumes.release, volume.name, container.id)
+        return located(plan, volume.mountpoint, name=volume.name, driver=volume.driver)
+
+    def descendants_of(self, names: Sequence[str]) -> frozenset[str]:
+        """The images called so, and all that were built upon them."""
+        found: set[str] = set()
+        for name in names:
+            try:
+                found |= self._images.descendants(self._images.resolve(name).id)
+            except (NotFound, InvalidArgument):
+                continue
+        return frozenset(found)
+
+    def renamed(self, before: Container, name: str) -> Container:
+        return dataclasses.replace(before, name=name)
+
+
+def _check_platform(image: Image, platform: str) -> None:
+    """Raises NotFound, as Docker does, when the image here is for another platform than asked."""
+    if not platform:
+        return
+    wanted_os, _, wanted = platform.partition("/")
+    architecture, _, variant = wanted.partition("/")
+    document = image.document
+    same = (
+        wanted_os in ("", document.os)
+        and architecture in ("", document.architecture)
+        and variant in ("", document.variant)
+    )
+    if not same:
+        found = f"{document.os}/{document.architecture}"
+        raise NotFound(
+            f"image with reference {image.id} was found but does not provide the specified"
+            f" platform ({platform}); it is for {found}"
+        )

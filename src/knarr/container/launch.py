@@ -1,0 +1,390 @@
+"""The act behind start and exit: root, mounts, network, process; undone when a later step fails."""
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from knarr.container import documents, limits
+from knarr.container.connections import network_requests
+from knarr.container.facts import (
+    account_files,
+    block_device_numbers,
+    found_devices,
+    host_devices,
+    make_working_directory,
+)
+from knarr.container.files import files_in, member_of, write_files
+from knarr.container.machine import Machine
+from knarr.container.model import Container
+from knarr.container.mounts import NetworkFiles, located
+from knarr.container.namespaces import joined_container
+from knarr.container.plan import Surroundings, exec_process, runtime_spec
+from knarr.container.processes import process_table
+from knarr.container.registry import ContainerRegistry
+from knarr.errors import Conflict, InvalidArgument, NotFound
+from knarr.ids import ContainerId
+from knarr.image import ImageService
+from knarr.kernel import mount
+from knarr.network import EndpointRequest, NetworkService, Plugged, port_requests, ports_shown
+from knarr.runtime import ExecLaunch, Keeper, Launch, LogPlace, Running, Runtimes, Sandbox
+from knarr.snapshot import ContainerLayers
+from knarr.spec.docker.container import ContainerTop, EndpointSettings
+from knarr.spec.docker.exec import ExecCreate
+from knarr.spec.record import MountPlan
+from knarr.units import size_bytes
+from knarr.volume import VolumeService
+
+_log = logging.getLogger("knarr.container")
+_SHM_FLAGS: Final = mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC
+_LOG_BYTES: Final = "10m"  # of one file, unless --log-opt max-size says otherwise
+_LOG_FILES: Final = "5"
+
+
+class Launcher:
+    """Starts containers and execs, and clears away what a run leaves."""
+
+    def __init__(
+        self,
+        *,
+        registry: ContainerRegistry,
+        images: ImageService,
+        layers: ContainerLayers,
+        networks: NetworkService,
+        volumes: VolumeService,
+        keeper: Keeper,
+        runtimes: Runtimes,
+        machine: Machine,
+        tasks: asyncio.TaskGroup,
+        data_root: Path,
+        run_root: Path,
+    ) -> None:
+        self._registry = registry
+        self._images = images
+        self._layers = layers
+        self._networks = networks
+        self._volumes = volumes
+        self._keeper = keeper
+        self._runtimes = runtimes
+        self._machine = machine
+        self._tasks = tasks
+        self._data = data_root / "containers"
+        self._run = run_root / "containers"
+
+    def folder(self, container_id: ContainerId) -> Path:
+        """Where the container's hosts, hostname, resolv.conf and log are."""
+        return self._data / container_id
+
+    def log_folder(self, container_id: ContainerId) -> Path:
+        return self.folder(container_id) / "log"
+
+    # Start
+
+    async def launch(self, container: Container) -> Running:
+        """Run the container's process. Raises StartFailed, or what stood in the way before it."""
+        record = container.record
+        async with AsyncExitStack() as undo:
+            rootfs = self._layers.mount(container.id, volatile=record.host.auto_remove)
+            undo.callback(self._layers.unmount, container.id)
+            if record.config.working_dir:
+                make_working_directory(str(rootfs), record.config.working_dir)
+            mounts = [await self._mounted(container, each, rootfs, undo) for each in record.mounts]
+            namespace, plugged = await self._connected(container, undo)
+            around = self._surroundings(
+                container,
+                rootfs,
+                mounts=tuple(mounts),
+                files=self._files(container, plugged),
+                network_namespace=namespace,
+                shm_source=self._shared_memory(container, undo),
+            )
+            plan = runtime_spec(record.config, record.host, around, self._machine)
+            running = await self._keeper.start(
+                Launch(
+                    id=container.id,
+                    spec=plan.spec,
+                    runtime=self._runtimes.named(record.host.runtime or ""),
+                    open_stdin=record.config.open_stdin,
+                    stdin_once=record.config.stdin_once,
+                    log=self._log_place(container),
+                )
+            )
+            undo.pop_all()
+        return running
+
+    async def launch_exec(
+        self, container: Container, exec_id: str, wanted: ExecCreate, size: Sequence[int]
+    ) -> Running:
+        """Run a further process in a running container."""
+        record = container.record
+        around = self._surroundings(container, self._layers.rootfs(container.id))
+        sized = replace(wanted, console_size=tuple(size) or None)
+        process = exec_process(sized, record.config, record.host, around, self._machine)
+        return await self._keeper.exec(
+            ExecLaunch(
+                id=container.id,
+                exec_id=exec_id,
+                process=process,
+                runtime=self._runtimes.named(record.host.runtime or ""),
+                open_stdin=wanted.attach_stdin,
+            )
+        )
+
+    def _surroundings(
+        self,
+        container: Container,
+        rootfs: Path,
+        *,
+        mounts: tuple[MountPlan, ...] = (),
+        files: NetworkFiles = NetworkFiles(),  # noqa: B008
+        network_namespace: str = "",
+        shm_source: str = "",
+    ) -> Surroundings:
+        """What the plan has to be told of this machine and this container's files."""
+        record = container.record
+        passwd, group = account_files(str(rootfs))
+        return Surroundings(
+            id=container.id,
+            rootfs=str(rootfs),
+            hostname=self._hostname(container),
+            passwd=passwd,
+            group=group,
+            mounts=mounts,
+            files=files,
+            network_namespace=network_namespace,
+            joined_ipc=self._joined_namespace(record.host.ipc_mode, "ipc"),
+            joined_pid=self._joined_namespace(record.host.pid_mode, "pid"),
+            shm_source=shm_source,
+            found_devices=found_devices(each.path_on_host for each in record.host.devices),
+            host_devices=host_devices() if record.host.privileged else (),
+            block_devices=block_device_numbers(limits.block_devices(record.host)),
+        )
+
+    def _log_place(self, container: Container) -> LogPlace | None:
+        """Where its output is kept: always, but for the driver ``none``."""
+        config = container.record.host.log_config
+        if config is not None and config.type == "none":
+            return None
+        options = config.config if config is not None else {}
+        return LogPlace(
+            folder=self.log_folder(container.id),
+            max_bytes=size_bytes(options.get("max-size") or _LOG_BYTES),
+            max_files=int(options.get("max-file") or _LOG_FILES),
+        )
+
+    # Mounts
+
+    async def _mounted(
+        self, container: Container, plan: MountPlan, rootfs: Path, undo: AsyncExitStack
+    ) -> MountPlan:
+        """The mount's source made ready: a missing folder made, a volume mounted and filled."""
+        match plan.kind:
+            case "bind":
+                self._ready_bind(plan)
+                return plan
+            case "volume":
+                await self._volumes.fill(plan, str(rootfs))
+                source = await self._volumes.mount(plan, container.id)
+                undo.push_async_callback(self._volumes.unmount, plan, container.id)
+                return located(plan, source)
+        return plan
+
+    def _ready_bind(self, plan: MountPlan) -> None:
+        if os.path.lexists(plan.source):
+            return
+        if not plan.create_source:
+            raise InvalidArgument(
+                f'invalid mount config for type "bind": bind source path does not exist:'
+                f" {plan.source}"
+            )
+        os.makedirs(plan.source, exist_ok=True)
+
+    def _shared_memory(self, container: Container, undo: AsyncExitStack) -> str:
+        """The folder of a /dev/shm that is shared with others; empty for one of its own."""
+        host = container.record.host
+        if host.ipc_mode == "host":
+            return "/dev/shm"
+        if (other := joined_container(host.ipc_mode)) is not None:
+            lender = self._registry.find(other)
+            if lender.record.host.ipc_mode != "shareable":
+                raise Conflict(
+                    f"cannot join IPC of container {other}: non-shareable IPC"
+                    " (hint: use IpcMode:shareable for the donor container)"
+                )
+            return str(self._run / lender.id / "shm")
+        if host.ipc_mode != "shareable":
+            return ""
+        folder = self._run / container.id / "shm"
+        folder.mkdir(parents=True, exist_ok=True)
+        mount.mount("shm", str(folder), "tmpfs", _SHM_FLAGS, f"mode=1777,size={host.shm_size}")
+        undo.callback(self._unmount_shared_memory, container)
+        return str(folder)
+
+    def _unmount_shared_memory(self, container: Container) -> None:
+        if container.record.host.ipc_mode == "shareable":
+            with suppress(OSError):
+                mount.unmount(str(self._run / container.id / "shm"), lazy=True)
+
+    # Network
+
+    async def _connected(self, container: Container, undo: AsyncExitStack) -> tuple[str, Plugged]:
+        """The network namespace to join (empty: the host's), and what was plugged into it."""
+        host = container.record.host
+        if (other := joined_container(host.network_mode)) is not None:
+            lender = self._running(other)
+            return f"/proc/{lender.state.pid}/ns/net", Plugged()
+        sandbox: Sandbox | None = None
+        if host.network_mode != "host":
+            sandbox = await self._keeper.make_sandbox(container.id)
+            undo.push_async_callback(self._keeper.remove_sandbox, container.id)
+            undo.callback(sandbox.netlink.close)
+        requests = network_requests(container)
+        ports = port_requests(container.record.config, host)
+        plugged = await self._networks.plug(member_of(container), sandbox, requests, ports)
+        undo.push_async_callback(self._networks.unplug, container.id)
+        if sandbox is not None:
+            sandbox.netlink.close()
+        return (sandbox.path if sandbox else ""), plugged
+
+    def _running(self, ref: str) -> Container:
+        """Another container whose namespace is joined. Raises Conflict when it does not run."""
+        lender = self._registry.find(ref)
+        if not lender.alive:
+            raise Conflict(f"cannot join network of a non running container: {lender.id}")
+        return lender
+
+    def _joined_namespace(self, mode: str, kind: str) -> str:
+        if (other := joined_container(mode)) is None:
+            return ""
+        return f"/proc/{self._running(other).state.pid}/ns/{kind}"
+
+    def _hostname(self, container: Container) -> str:
+        other = joined_container(container.record.host.network_mode)
+        if other is None:
+            return container.record.config.hostname
+        return self._registry.find(other).record.config.hostname
+
+    def _files(self, container: Container, plugged: Plugged) -> NetworkFiles:
+        other = joined_container(container.record.host.network_mode)
+        if other is not None:
+            return files_in(self.folder(self._registry.find(other).id))
+        gateways = self._networks.host_gateways()
+        return write_files(self.folder(container.id), container, plugged, gateways)
+
+    async def connect(self, container: Container, network: str, settings: EndpointSettings) -> None:
+        """Put a running container on one more network."""
+        request = EndpointRequest(network=network, settings=settings)
+        async with self._sandbox(container) as sandbox:
+            await self._networks.connect(member_of(container), sandbox, request)
+        self._files(container, self._networks.plugged(container.id))
+
+    async def disconnect(self, container: Container, network: str) -> None:
+        """Take a running container off a network."""
+        async with self._sandbox(container) as sandbox:
+            await self._networks.disconnect(member_of(container), sandbox, network)
+        self._files(container, self._networks.plugged(container.id))
+
+    @asynccontextmanager
+    async def _sandbox(self, container: Container) -> AsyncIterator[Sandbox]:
+        sandbox = await self._keeper.open_sandbox(container.id)
+        with sandbox.netlink:
+            yield sandbox
+
+    # Exit
+
+    async def unplug(self, container: Container) -> None:
+        """Give back addresses and ports: first of all, since others may wait for them."""
+        await self._networks.unplug(container.id)
+        if container.record.host.network_mode != "host":
+            await self._keeper.remove_sandbox(container.id)
+
+    async def clear(self, container: Container) -> None:
+        """What else a run leaves on this machine: mounts, and the keeper's memory of it."""
+        self._unmount_shared_memory(container)
+        for plan in container.record.mounts:
+            if plan.kind == "volume":
+                await self._volumes.unmount(plan, container.id)
+        if container.record.host.auto_remove:
+            self._layers.unmount(container.id)
+        else:
+            await asyncio.to_thread(self._layers.unmount, container.id)
+        await self._keeper.release(container.id)
+
+    async def discard(self, container: Container, *, volumes: bool) -> None:
+        """The container's files, and its hold on volumes; the anonymous ones too if asked."""
+        self._discard_files(container.id)
+        for plan in container.record.mounts:
+            if plan.kind != "volume":
+                continue
+            self._volumes.release(plan.name, container.id)
+            if volumes and plan.anonymous:
+                with suppress(Conflict, NotFound):
+                    await self._volumes.remove(plan.name)
+
+    def _discard_files(self, container_id: ContainerId) -> None:
+        """What takes long, deleting what the container wrote, goes on in the background."""
+        self._layers.remove(container_id)
+        shutil.rmtree(self.folder(container_id), ignore_errors=True)
+        self._tasks.create_task(asyncio.to_thread(self._layers.empty_trash))
+
+    async def sweep(self, existing: Collection[str], running: Collection[str]) -> None:
+        """At the daemon's start: take away what a crash left of containers half made or ended."""
+        for folder in self._data.iterdir():
+            if folder.name not in existing and not folder.name.startswith("."):
+                _log.warning("removing what is left of container %s", folder.name)
+                self._discard_files(ContainerId(folder.name))
+        left = {entry.name for entry in self._run.iterdir()}
+        left |= {entry.name for entry in (self._run.parent / "netns").iterdir()}
+        for container_id in left - set(running):
+            await self._keeper.remove_sandbox(container_id)
+            with suppress(Conflict):
+                await self._keeper.release(container_id)
+
+    # Looking
+
+    async def surroundings(self, container: Container, *, size: bool) -> documents.Surroundings:
+        """What other rooms know of the container, for inspect and list."""
+        record = container.record
+        plugged = self._networks.plugged(container.id)
+        networks = plugged.networks or requested_networks(container)
+        sizes = None
+        if size:
+            written = await self.written_bytes(container)
+            sizes = (written, written + self._image_bytes(container))
+        return documents.Surroundings(
+            networks=networks,
+            ports=ports_shown(record.config, plugged.ports) if container.alive else {},
+            sandbox_id=container.id if container.alive else "",
+            sandbox_key=str(self._run.parent / "netns" / container.id) if container.alive else "",
+            folder=str(self.folder(container.id)),
+            log_path=str(self.log_folder(container.id)),
+            driver="overlay2",
+            driver_data=self._layers.graph(container.id),
+            sizes=sizes,
+        )
+
+    async def written_bytes(self, container: Container) -> int:
+        """What the container itself wrote, in bytes."""
+        return await asyncio.to_thread(self._layers.size_bytes, container.id)
+
+    def _image_bytes(self, container: Container) -> int:
+        """Of the layers it stands on; 0 when its image is gone by force."""
+        try:
+            return self._images.resolve(container.image).size_bytes
+        except NotFound:
+            return 0
+
+    async def processes(self, container: Container, ps_args: str) -> ContainerTop:
+        """Its processes, as the host's ``ps`` shows them."""
+        return await process_table(self._keeper.processes(container.id), ps_args)
+
+
+def requested_networks(container: Container) -> dict[str, EndpointSettings]:
+    """The networks that it will be on once it runs, by name."""
+    return {each.network: each.settings for each in network_requests(container)}

@@ -1,0 +1,128 @@
+"""The engine, built by plain constructor calls, and put right after whatever ended the last one."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
+from knarr.container.creation import Creator
+from knarr.container.facts import read_machine
+from knarr.container.launch import Launcher
+from knarr.container.rows import load_all
+from knarr.container.settings import Defaults
+from knarr.content import BlobStore
+from knarr.daemon.settings import Settings
+from knarr.engine import About, Engine
+from knarr.events import EventBus
+from knarr.ids import ContainerId, new_hex
+from knarr.image import ImageService
+from knarr.network import NetworkService
+from knarr.runtime import Keeper, probe
+from knarr.snapshot import ContainerLayers, Layers, Unpacked
+from knarr.store import Database
+from knarr.volume import VolumeService
+
+_log = logging.getLogger("knarr.daemon")
+
+
+@asynccontextmanager
+async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterator[Engine]:
+    """The engine for the length of a block; containers outlive it."""
+    data_root, run_root = settings.data_root, settings.run_root
+    bus = EventBus()
+    db = Database(data_root / "knarr.db", bus)
+    db.forget_old_events()
+    machine = read_machine()
+    registry = ContainerRegistry()
+    for container in load_all(db):
+        registry.put(container)
+    blobs = BlobStore(data_root)
+    layers = Layers(data_root, [Unpacked()])
+    container_layers = ContainerLayers(db, layers, data_root, run_root)
+    images = ImageService(db, blobs, layers, registry)
+    volumes = VolumeService(db=db, data_root=data_root, run_root=run_root)
+    keeper = Keeper(run_root)
+    networks = NetworkService(db, str(run_root), sockets=keeper)
+    processes = await keeper.ensure()
+    runtimes = await probe(keeper, run_root)
+    default_runtime = runtimes.named(settings.runtime).name
+    running = {ContainerId(each.id) for each in processes if each.exec_id is None}
+    container_layers.repair(running)
+    volumes.restore([each.id for each in registry], running)
+    await networks.start(running)
+    launcher = Launcher(
+        registry=registry,
+        images=images,
+        layers=container_layers,
+        networks=networks,
+        volumes=volumes,
+        keeper=keeper,
+        runtimes=runtimes,
+        machine=machine,
+        tasks=tasks,
+        data_root=data_root,
+        run_root=run_root,
+    )
+    creator = Creator(
+        db=db,
+        registry=registry,
+        images=images,
+        layers=container_layers,
+        networks=networks,
+        volumes=volumes,
+        machine=machine,
+        defaults=Defaults(runtime=default_runtime),
+    )
+    execs = ExecService(db=db, registry=registry, launcher=launcher, keeper=keeper)
+    containers = ContainerService(
+        db=db,
+        registry=registry,
+        creator=creator,
+        launcher=launcher,
+        keeper=keeper,
+        execs=execs,
+        networks=networks,
+        machine=machine,
+        tasks=tasks,
+    )
+    copier = Copier(
+        registry=registry, layers=container_layers, volumes=volumes, tell=containers.tell
+    )
+    await launcher.sweep({each.id for each in registry}, running | keeper.untold_exits())
+    await containers.restore(processes)
+    watching = tasks.create_task(containers.watch_exits())
+    about = About(
+        id=_engine_id(db),
+        data_root=data_root,
+        run_root=run_root,
+        driver="overlay2",
+        runtimes={each.name: each.program for each in runtimes.working},
+        default_runtime=default_runtime,
+    )
+    try:
+        yield Engine(
+            about=about,
+            db=db,
+            bus=bus,
+            images=images,
+            containers=containers,
+            copier=copier,
+            execs=execs,
+            networks=networks,
+            volumes=volumes,
+        )
+    finally:
+        watching.cancel()
+        await networks.close()
+        await keeper.close()
+        db.close()
+
+
+def _engine_id(db: Database) -> str:
+    """Of the data root: made once."""
+    with db.transaction() as tx:
+        tx.execute("INSERT OR IGNORE INTO facts VALUES ('engine-id', ?)", (new_hex(),))
+    row = db.query_one("SELECT value FROM facts WHERE name = 'engine-id'")
+    assert row is not None
+    return str(row["value"])

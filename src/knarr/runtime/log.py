@@ -1,0 +1,259 @@
+"""Reading a container's log: lines out of raw records, from any time or the end, and on.
+
+A line belongs to the time and the place at which it was completed; where it was begun earlier, its
+beginning is found and joined. Only the last line of a run may lack its newline.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from knarr.keeper.record import BEGIN, DATA, END, LOST
+from knarr.kernel import inotify
+from knarr.runtime.segments import Place, Record, Segments
+
+STDOUT: Final = 1
+STDERR: Final = 2
+_LINE_BYTES: Final = (
+    1 << 20
+)  # longer lines are passed on in pieces, and not looked for further back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which lines. Times in nanoseconds since the epoch; ``tail`` counts lines, None means all."""
+
+    stdout: bool = True
+    stderr: bool = True
+    since_ns: int = 0
+    until_ns: int | None = None
+    tail: int | None = None
+
+    @property
+    def streams(self) -> frozenset[int]:
+        wanted = ((STDOUT, self.stdout), (STDERR, self.stderr))
+        return frozenset(number for number, asked in wanted if asked)
+
+
+class Block(NamedTuple):
+    """Lines of one stream that were completed at one time."""
+
+    time_ns: int
+    stream: int
+    data: bytes
+
+
+class _Cut(NamedTuple):
+    """Left out are lines that end earlier than byte ``used`` of the payload at ``place``."""
+
+    place: Place
+    used: int
+
+
+class LogReader:
+    """One reading of the log in ``folder``; a folder that is not there is an empty log."""
+
+    def __init__(self, folder: Path, query: LogQuery) -> None:
+        self._folder, self._query = str(folder), query
+        self._segments = Segments(self._folder)
+        self._lines = _Lines()
+        self._cut = self._where_to_cut()
+        self._place = self._lines_begin_after(self._cut.place)
+        self._last_kind = BEGIN
+        self._done = False
+
+    def close(self) -> None:
+        self._segments.close()
+
+    def blocks(self) -> Iterator[Block]:
+        """What is written by now, to the last byte. Closes the reader."""
+        try:
+            yield from self._read()
+            yield from self._lines.unfinished(time.time_ns())
+        finally:
+            self.close()
+
+    async def follow(self) -> AsyncGenerator[Block, None]:
+        """The same and what is written from now on, until the process has ended. Closes the reader.
+
+        Only for a container that runs: the log of one that never ran has no end.
+        """
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+            changed = self._changes(undo)
+            while True:
+                changed.clear()
+                for block in self._read():
+                    yield block
+                if self._last_kind == END or self._done:
+                    break
+                await self._wait(changed)
+            for block in self._lines.unfinished(time.time_ns()):
+                yield block
+
+    def _changes(self, undo: ExitStack) -> asyncio.Event:
+        """Set whenever something is written. A watch stands before the first look: none is lost."""
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        descriptor = inotify.watch(self._folder, inotify.MODIFY | inotify.CREATE)
+        undo.callback(os.close, descriptor)
+
+        def on_change() -> None:
+            os.read(descriptor, 65536)
+            changed.set()
+
+        loop.add_reader(descriptor, on_change)
+        undo.callback(loop.remove_reader, descriptor)
+        return changed
+
+    async def _wait(self, changed: asyncio.Event) -> None:
+        until_ns = self._query.until_ns
+        seconds = None if until_ns is None else max(0.0, (until_ns - time.time_ns()) / 1e9)
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            self._done = True
+
+    def _read(self) -> Iterator[Block]:
+        """Lines from where we are to the end of what is written now."""
+        for record in self._segments.forwards(self._place):
+            if self._query.until_ns is not None and record.time_ns > self._query.until_ns:
+                self._done = True
+                return
+            self._place, self._last_kind = record.next, record.kind
+            if record.place < self._cut.place:
+                self._pass_over(record, len(record.payload))
+                continue
+            if record.place == self._cut.place and self._cut.used:
+                self._pass_over(record, self._cut.used)
+                record = record._replace(payload=record.payload[self._cut.used :])
+            yield from self._blocks_of(record)
+
+    def _pass_over(self, record: Record, used: int) -> None:
+        """Lines that end here are not wanted; one that goes on is."""
+        if record.kind == DATA and record.stream in self._query.streams:
+            self._lines.add(record.stream, record.payload[:used])
+        elif record.kind in (BEGIN, END):
+            self._lines.clear()
+
+    def _blocks_of(self, record: Record) -> Iterator[Block]:
+        if record.kind == DATA:
+            if record.stream not in self._query.streams:
+                return
+            if lines := self._lines.add(record.stream, record.payload):
+                yield Block(record.time_ns, record.stream, lines)
+        elif record.kind == LOST:
+            count = record.payload.decode()
+            text = f"[{count} bytes of the log could not be written: the disk was full]\n"
+            yield Block(record.time_ns, STDERR, text.encode())
+        else:
+            yield from self._lines.unfinished(record.time_ns)
+
+    # Where to begin.
+
+    def _where_to_cut(self) -> _Cut:
+        cut = _Cut(self._first_since(), 0)
+        return cut if self._query.tail is None else max(cut, self._tail_cut(self._query.tail))
+
+    def _first_since(self) -> Place:
+        """The first record that is not older than was asked for."""
+        since_ns = self._query.since_ns
+        place = self._segments.beginning()
+        if since_ns <= 0:
+            return place
+        for number in self._segments.numbers():
+            first = next(self._segments.forwards(Place(number, 0)), None)
+            if first is None or first.time_ns >= since_ns:
+                break
+            place = first.place
+        for record in self._segments.forwards(place):
+            if record.time_ns >= since_ns:
+                return record.place
+            place = record.next
+        return place
+
+    def _tail_cut(self, wanted: int) -> _Cut:
+        """Where the last ``wanted`` lines begin to be completed."""
+        if wanted <= 0:
+            return _Cut(self._segments.end(), 0)
+        ended = set[int]()  # streams of which a later line has its beginning in this run
+        for record in self._segments.backwards(self._segments.end()):
+            if self._query.until_ns is not None and record.time_ns > self._query.until_ns:
+                continue
+            if record.kind in (BEGIN, END):
+                ended.clear()
+            if record.kind != DATA or record.stream not in self._query.streams:
+                continue
+            if record.stream not in ended:
+                ended.add(record.stream)
+                wanted -= not record.payload.endswith(b"\n")  # without an end it counts too
+            count = record.payload.count(b"\n")
+            if count >= wanted:
+                return _Cut(record.place, _after_line(record.payload, count - wanted))
+            wanted -= count
+        return _Cut(self._segments.beginning(), 0)
+
+    def _lines_begin_after(self, place: Place) -> Place:
+        """So early a place that lines which go on at ``place`` have their beginning after it."""
+        missing, looked_bytes = set(self._query.streams), 0
+        for record in self._segments.backwards(place):
+            place = record.place
+            if record.kind in (BEGIN, END):
+                break
+            looked_bytes += len(record.payload)
+            if record.kind == DATA and b"\n" in record.payload:
+                missing.discard(record.stream)
+            if not missing or looked_bytes > _LINE_BYTES:
+                break
+        return place
+
+
+class _Lines:
+    """Puts lines together, each stream's apart."""
+
+    def __init__(self) -> None:
+        self._begun: dict[int, list[bytes]] = {}
+        self._begun_bytes = 0
+
+    def add(self, stream: int, text: bytes) -> bytes:
+        """The lines that ``text`` completes, with their beginnings."""
+        end = text.rfind(b"\n") + 1
+        begun = self._begun.setdefault(stream, [])
+        if not end:
+            begun.append(text)
+            self._begun_bytes += len(text)
+            return self._take(stream) if self._begun_bytes > _LINE_BYTES else b""
+        lines = self._take(stream) + text[:end]
+        if end < len(text):
+            self._begun[stream] = [text[end:]]
+            self._begun_bytes += len(text) - end
+        return lines
+
+    def unfinished(self, time_ns: int) -> Iterator[Block]:
+        for stream in sorted(self._begun):
+            if text := self._take(stream):
+                yield Block(time_ns, stream, text)
+
+    def clear(self) -> None:
+        self._begun.clear()
+        self._begun_bytes = 0
+
+    def _take(self, stream: int) -> bytes:
+        text = b"".join(self._begun.get(stream, ()))
+        self._begun[stream] = []
+        self._begun_bytes -= len(text)
+        return text
+
+
+def _after_line(text: bytes, count: int) -> int:
+    """How many bytes the first ``count`` lines of ``text`` take."""
+    end = 0
+    for _ in range(count):
+        end = text.index(b"\n", end) + 1
+    return end

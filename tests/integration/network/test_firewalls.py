@@ -1,0 +1,93 @@
+"""Other firewalls on the host: chains that drop by default, rulesets that are flushed."""
+
+import subprocess
+
+import pytest
+
+from knarr.network import NetworkService, PortRequest
+from knarr.spec.docker.network import NetworkCreate
+from support.cages import HOST, OUTSIDE, Cage, Runner
+from support.netns import Namespace
+from support.traffic import eventually, greet, greeting
+
+pytestmark = pytest.mark.needs("namespaces", "nft")
+
+NFT_DROP = (
+    "add table inet fw;"
+    " add chain inet fw passing { type filter hook forward priority 0; policy drop; }"
+)
+PUBLISH = (PortRequest(container_port=80, first=8080, last=8080),)
+
+
+def command(*argv: str) -> str:
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def works(cage: Cage, outside: Namespace) -> bool:
+    """Out of the container, and into it by its published port."""
+    server = cage.space.listen("0.0.0.0", 80)
+    reached = outside.reaches(HOST, 8080)
+    server.close()
+    return reached and cage.space.reaches(OUTSIDE, 90)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_forward_chain_that_drops_lets_containers_through(
+    outside: Namespace, networks: NetworkService, run: Runner, when: str
+) -> None:
+    outside.listen("0.0.0.0", 90)
+    if when == "before":
+        command("nft", NFT_DROP)
+    cage = await run("one", ports=PUBLISH)
+    if when == "after":
+        command("nft", NFT_DROP)
+        await eventually(lambda: "let through" in command("nft", "list", "table", "inet", "fw"))
+    assert works(cage, outside)
+    await networks.unplug(cage.id)
+    await eventually(lambda: "let through" not in command("nft", "list", "table", "inet", "fw"))
+
+
+@pytest.mark.needs("iptables")
+async def test_iptables_with_a_policy_to_drop_lets_containers_through(
+    outside: Namespace, networks: NetworkService, run: Runner
+) -> None:
+    """As Docker leaves it: the policy is DROP, and its own chains know nothing of ours."""
+    outside.listen("0.0.0.0", 90)
+    command("iptables", "-P", "FORWARD", "DROP")
+    command("iptables", "-N", "DOCKER-USER")
+    command("iptables", "-I", "FORWARD", "-j", "DOCKER-USER")
+    await networks.create(NetworkCreate(name="net"))
+    one, two = await run("one", "net", ports=PUBLISH), await run("two", "net")
+    assert works(one, outside)
+    greet(one.space.listen("0.0.0.0", 81))
+    assert greeting(two.space.connect(one.address("net"), 81)) == b"hello"
+    assert command("iptables", "-S", "FORWARD").count("let through by knarr") == 1
+    await networks.unplug(one.id)
+    await networks.unplug(two.id)
+    await networks.remove("net")
+    await eventually(lambda: "knarr" not in command("iptables", "-S", "FORWARD"))
+
+
+async def test_what_another_table_drops_by_a_rule_stays_dropped(
+    outside: Namespace, run: Runner
+) -> None:
+    command("nft", NFT_DROP.replace("policy drop", "policy accept"))
+    command("nft", f"add rule inet fw passing ip daddr {OUTSIDE} drop")
+    outside.listen("0.0.0.0", 90)
+    cage = await run("one")
+    assert not cage.space.reaches(OUTSIDE, 90)
+
+
+async def test_a_flushed_ruleset_is_installed_again(
+    host: Namespace, outside: Namespace, networks: NetworkService, run: Runner
+) -> None:
+    outside.listen("0.0.0.0", 90)
+    await networks.create(NetworkCreate(name="front"))
+    await networks.create(NetworkCreate(name="back"))
+    one, two = await run("one", "front", ports=PUBLISH), await run("two", "back")
+    command("nft", "flush", "ruleset")
+    await eventually(lambda: "knarr" in command("nft", "list", "tables"))
+    assert works(one, outside)
+    one.space.listen("0.0.0.0", 81)
+    assert not two.space.reaches(one.address("front"), 81)
+    assert host.reaches(one.address("front"), 81)
