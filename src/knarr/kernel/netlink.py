@@ -246,6 +246,7 @@ _IFLA_MTU: Final = 4
 _IFLA_LINK: Final = 5
 _IFLA_MASTER: Final = 10
 _IFLA_LINKINFO: Final = 18
+_IFLA_IFALIAS: Final = 20
 _IFLA_AF_SPEC: Final = 26
 _IFLA_NET_NS_FD: Final = 28
 _IFLA_INFO_KIND: Final = 1
@@ -276,6 +277,7 @@ class Link:
     mtu: int
     up: bool
     mac: str
+    alias: str
 
 
 def mac_bytes(mac: str) -> bytes:
@@ -331,6 +333,18 @@ def add_veth(
     )
 
 
+def add_wire(name: str, peer: str) -> list[Request]:
+    """A pair with both ends here, up, leading nowhere. Unlike a dummy, every kernel has it."""
+    other = _LINK.pack(0, 0, 0, 0, 0) + text(_IFLA_IFNAME, peer)
+    pair = _new(
+        _LINK.pack(0, 0, 0, 0, 0),
+        f"add veth {name}",
+        text(_IFLA_IFNAME, name),
+        _info("veth", attribute(_VETH_INFO_PEER, other)),
+    )
+    return [pair, wake(name), wake(peer)]
+
+
 def add_macvlan(
     name: str, *, parent: int, mode: str, mac: str, namespace: int | None = None
 ) -> Request:
@@ -362,24 +376,15 @@ def add_ipvlan(
     )
 
 
-def add_vlan(name: str, *, parent: int, number: int) -> Request:
-    """An 802.1Q link, up."""
+def add_vlan(name: str, *, parent: int, number: int, alias: str) -> Request:
+    """An 802.1Q link, up. ``alias`` is a remark that the kernel keeps with it."""
     return _new(
         _LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP),
         f"add vlan {name}",
         text(_IFLA_IFNAME, name),
         u32(_IFLA_LINK, parent),
+        text(_IFLA_IFALIAS, alias),
         _info("vlan", u16(1, number)),
-    )
-
-
-def add_dummy(name: str) -> Request:
-    """A link that leads nowhere, up."""
-    return _new(
-        _LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP),
-        f"add dummy {name}",
-        text(_IFLA_IFNAME, name),
-        _info("dummy"),
     )
 
 
@@ -392,6 +397,12 @@ def remove_link(name: str) -> Request:
 def set_up(index: int, *, mtu: int = 0) -> Request:
     body = _LINK.pack(0, 0, index, _IFF_UP, _IFF_UP) + (u32(_IFLA_MTU, mtu) if mtu else b"")
     return Request(_RTM_NEWLINK, body, f"set link {index} up")
+
+
+def wake(name: str) -> Request:
+    """Set the link up."""
+    body = _LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP) + text(_IFLA_IFNAME, name)
+    return Request(_RTM_NEWLINK, body, f"set link {name} up")
 
 
 def silence(name: str) -> Request:
@@ -457,6 +468,7 @@ def link_of(body: bytes) -> Link:
         mtu=_number(found.get(_IFLA_MTU)),
         up=bool(flags & _IFF_UP),
         mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
+        alias=_string(found.get(_IFLA_IFALIAS, b"")),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from knarr.errors import Forbidden, InvalidArgument, NotFound
 from knarr.ids import NetworkId
+from knarr.network.drivers import ON_PARENT, flag_of, mode_of
 from knarr.network.ipam import DEFAULT_POOLS, free_subnet, overlap
 from knarr.network.model import (
     OPTION_BRIDGE_NAME,
@@ -90,6 +91,9 @@ def _check(body: NetworkCreate, driver: str) -> None:
         )
     if body.scope not in {"", "local"} or body.ingress:
         raise InvalidArgument("swarm-scoped networks need a swarm, which this engine has not")
+    if driver in ON_PARENT:
+        mode_of(driver, body.options)
+        flag_of(body.options)
     ipam = body.ipam
     if ipam and ipam.driver not in {"", "default", "null"}:
         raise InvalidArgument(f"invalid ipam driver {ipam.driver}: only default is there")

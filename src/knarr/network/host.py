@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_network
 from socket import socket
-from typing import Protocol
+from typing import Final, Protocol
 
 from knarr.kernel import netlink, nftables, sysctl
 from knarr.kernel.netlink import Link, Netlink
@@ -20,8 +20,10 @@ from knarr.kernel.nftables import NfTables
 from knarr.network import plan, ruleset
 from knarr.network.firewall import Passage
 from knarr.network.model import Address, AddressRange
-from knarr.network.plan import BridgePlan, EndpointPlan, Entry, Names
+from knarr.network.plan import WIRE_END, BridgePlan, EndpointPlan, Entry, Names, ParentPlan
 
+_MADE_BY_US: Final = "made by knarr"
+_TRIAL_MAC: Final = "02:42:00:00:00:01"
 _log = logging.getLogger("knarr.network")
 
 
@@ -187,6 +189,38 @@ class HostNetwork:
                 with suppress(FileNotFoundError):
                     self.change(remove=[entry])
 
+    # Parents of macvlan and ipvlan links
+
+    def raise_parent(self, wanted: ParentPlan) -> None:
+        """The parent, made if it is ours to make. Raises OSError when there is none to be had."""
+        if self.link(wanted.name) is None:
+            self._route.act(self._new_parent(wanted))
+
+    def _new_parent(self, wanted: ParentPlan) -> list[netlink.Request]:
+        if wanted.is_made:
+            return netlink.add_wire(wanted.name, wanted.other_end)
+        if wanted.vlan is None:
+            raise FileNotFoundError(errno.ENODEV, f"there is no link {wanted.name}")
+        parent, number = wanted.vlan
+        index = netlink.link_of(self._route.get(netlink.get_link(parent))).index
+        return [netlink.add_vlan(wanted.name, parent=index, number=number, alias=_MADE_BY_US)]
+
+    def try_parent(self, wanted: ParentPlan, name: str) -> None:
+        """Make a link on the parent for a moment: whether this kernel can is known then."""
+        index = netlink.link_of(self._route.get(netlink.get_link(wanted.name))).index
+        if wanted.driver == "macvlan":
+            link = netlink.add_macvlan(name, parent=index, mode="bridge", mac=_TRIAL_MAC)
+        else:
+            link = netlink.add_ipvlan(name, parent=index, mode="l2")
+        self._route.act([link])
+        self._route.act([netlink.remove_link(name)])
+
+    def lower_parent(self, wanted: ParentPlan) -> None:
+        """Remove what ``raise_parent`` made, and nothing that was there before."""
+        link = self.link(wanted.name)
+        if link and (wanted.is_made or (wanted.vlan and link.alias == _MADE_BY_US)):
+            self._reaper.act([netlink.remove_link(wanted.name)])
+
     # Endpoints
 
     def plug(
@@ -276,6 +310,7 @@ class HostNetwork:
             link.name
             for link in self.links()
             if link.name not in kept
+            and link.name[:2] != WIRE_END  # it goes with the other
             and (self._names.is_ours(link.name) or link.name == self._names.default_bridge)
         ]
         for name in stale:

@@ -27,6 +27,7 @@ from knarr.network.model import (
 )
 
 DEFAULT_RUN_ROOT: Final = "/run/knarr"
+WIRE_END: Final = "ke"
 _LOOPBACK_INDEX: Final = 1
 _SHORTEST_RANGE: Final = 8  # this many ports in a row become one range
 _PROTOCOLS: Final = {"tcp": 6, "udp": 17, "sctp": 132}
@@ -63,12 +64,18 @@ class Names:
         return f"kv{self.token}{endpoint[:9]}"
 
     def parent(self, network: NetworkId) -> str:
-        """A dummy that stands for the wire of a macvlan network without a parent."""
+        """A wire of our own, for a macvlan network without a parent."""
         return f"kd{self.token}{network[:9]}"
+
+    def trial(self, network: NetworkId) -> str:
+        """A link that lives for a moment."""
+        return f"kv{self.token}{network[:9]}"
 
     def is_ours(self, link: str) -> bool:
         """A name that only this engine gives, and no person chose."""
-        return link[:2] in {"kb", "kv", "kd"} and link[2:6] == self.token and len(link) == 15
+        return (
+            link[:2] in {"kb", "kv", "kd", WIRE_END} and link[2:6] == self.token and len(link) == 15
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +199,61 @@ class PairPlan:
 
     def inside(self, index: int) -> list[netlink.Request]:
         return inside(index, self.addresses, self.gateways)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentPlan:
+    """A link of the host that macvlan or ipvlan links hang on.
+
+    vlan: (link, number) when it is to be made as an 802.1Q link.
+    is_made: it is a wire of our own that leads nowhere, a pair of links.
+    """
+
+    name: str
+    driver: str
+    vlan: tuple[str, int] | None = None
+    is_made: bool = False
+
+    @property
+    def other_end(self) -> str:
+        return WIRE_END + self.name[2:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnParentPlan:
+    """The container's end alone, on a parent's wire: macvlan with a MAC address of its own,
+    ipvlan with the parent's.
+
+    routed: IP versions that go out on the link with no router between (ipvlan's layer 3).
+    """
+
+    anchor: str
+    driver: str
+    mode: str
+    flag: str
+    interface: str
+    mac: str
+    addresses: tuple[netlink.Interface, ...]
+    gateways: tuple[Address, ...] = ()
+    routed: tuple[int, ...] = ()
+    link: str = ""
+
+    def outside(self, anchor: int, namespace: int) -> list[netlink.Request]:
+        if self.driver == "macvlan":
+            return [
+                netlink.add_macvlan(
+                    self.interface, parent=anchor, mode=self.mode, mac=self.mac, namespace=namespace
+                )
+            ]
+        return [
+            netlink.add_ipvlan(
+                self.interface, parent=anchor, mode=self.mode, flag=self.flag, namespace=namespace
+            )
+        ]
+
+    def inside(self, index: int) -> list[netlink.Request]:
+        requests = inside(index, self.addresses, self.gateways)
+        return requests + [netlink.set_default_link(version, link=index) for version in self.routed]
 
 
 def inside(

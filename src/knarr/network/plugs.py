@@ -231,6 +231,7 @@ class Plugs:
                     self.names,
                     uplink_mtu=self.uplink_mtu,
                     routes=[version for version, chosen in ways.items() if chosen == each],
+                    unrouted=[version for version, chosen in ways.items() if chosen is None],
                     hairpin=hairpin,
                 )
             )

@@ -5,6 +5,7 @@ memory and in rows; ``start`` compares both with the kernel and repairs what a c
 """
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -13,12 +14,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from knarr.errors import Conflict, Forbidden, KnarrError, NotFound
+from knarr.errors import Conflict, Forbidden, KnarrError, NotFound, Unsupported
 from knarr.events import Event
 from knarr.ids import ContainerId, NetworkId, new_hex
 from knarr.network import creation, documents, rows
 from knarr.network.creation import Facts
-from knarr.network.drivers import standing_bridge
+from knarr.network.drivers import parent_plan, standing_bridge
 from knarr.network.endpoints import check_request
 from knarr.network.host import HostNetwork, Sandbox
 from knarr.network.hostfiles import HostResolvConf
@@ -35,7 +36,7 @@ from knarr.network.model import (
     Subnet,
 )
 from knarr.network.nameserver import Client, Nameserver, Sockets
-from knarr.network.plan import BridgePlan, Names, port_entries
+from knarr.network.plan import BridgePlan, Names, ParentPlan, port_entries
 from knarr.network.plugs import Plugs
 from knarr.network.ports import PortTable
 from knarr.network.registry import NetworkRegistry
@@ -190,7 +191,15 @@ class NetworkService:
         """In the worker: the kernel's state as the rows say."""
         standing = self._standing()
         links = [each.link for each in self._registry.endpoints() if each.link]
-        self._host.sweep([*links, *(bridge.name for bridge in standing)])
+        parents = [parent for each in self._registry if (parent := self._parent(each))]
+        self._host.sweep(
+            [*links, *(bridge.name for bridge in standing), *(parent.name for parent in parents)]
+        )
+        for parent in parents:
+            try:
+                self._host.raise_parent(parent)
+            except OSError as error:
+                _log.warning("a network has no parent: %s", error)
         if standing:
             self._host.adopt(standing, port_entries(self._ports.all()))
         else:
@@ -204,6 +213,9 @@ class NetworkService:
             if (bridge := self._bridge(network))
             and (not network.is_default_bridge or self._registry.on(network.id))
         ]
+
+    def _parent(self, network: Network) -> ParentPlan | None:
+        return parent_plan(network, self._names)
 
     def _bridge(self, network: Network) -> BridgePlan | None:
         return standing_bridge(network, self._names, uplink_mtu=self._plugs.uplink_mtu)
@@ -292,27 +304,46 @@ class NetworkService:
                 pools=self._settings.pools,
             )
             network = creation.new_network(body, facts)
-            bridge = self._bridge(network)
-            if bridge is not None:
-                await self._raise(bridge, network)
+            self._check_parent(network)
+            await self._raise(network)
             try:
                 with self._db.transaction() as tx:
                     rows.put_network(tx, network)
                     tx.emit(_event("create", network))
             except BaseException:
-                if bridge is not None:
-                    await self._worker.act(self._host.lower_bridge, bridge)
+                await self._take_down(network)
                 raise
             self._registry.put(network)
         return NetworkCreated(id=network.id)
 
-    async def _raise(self, bridge: BridgePlan, network: Network) -> None:
+    def _check_parent(self, network: Network) -> None:
+        """Two networks on one parent would be one wire. Raises Conflict in Docker's words."""
+        wanted = parent_plan(network, self._names)
+        for each in self._registry if wanted else ():
+            theirs = parent_plan(each, self._names)
+            if theirs and wanted and theirs.name == wanted.name:
+                raise Conflict(
+                    f"network {each.name} is already using parent interface {wanted.name}"
+                )
+
+    async def _raise(self, network: Network) -> None:
+        """The network's bridge, or what its links will hang on."""
         try:
-            await self._worker.act(self._host.raise_bridge, bridge)
+            if bridge := self._bridge(network):
+                await self._worker.act(self._host.raise_bridge, bridge)
+            elif parent := parent_plan(network, self._names):
+                await self._worker.act(self._host.raise_parent, parent)
+                await self._worker.act(self._host.try_parent, parent, self._names.trial(network.id))
         except OSError as error:
-            raise KnarrError(
-                f"failed to create the bridge of network {network.name}: {error}"
-            ) from error
+            await self._take_down(network)
+            kind = Unsupported if error.errno == errno.EOPNOTSUPP else KnarrError
+            raise kind(f"failed to create network {network.name}: {error}") from error
+
+    async def _take_down(self, network: Network) -> None:
+        if bridge := self._bridge(network):
+            await self._worker.act(self._host.lower_bridge, bridge)
+        elif parent := parent_plan(network, self._names):
+            await self._worker.act(self._host.lower_parent, parent)
 
     async def remove(self, ref: str) -> None:
         """Raises Forbidden for a predefined network and for one that containers are on."""
@@ -328,8 +359,7 @@ class NetworkService:
                 f" has active endpoints ({names})"
             )
         self._registry.forget(network)
-        if bridge := self._bridge(network):
-            await self._worker.act(self._host.lower_bridge, bridge)
+        await self._take_down(network)
         with self._db.transaction() as tx:
             rows.remove_network(tx, network.id)
             tx.emit(_event("destroy", network))
