@@ -76,7 +76,10 @@ class Creator:
         container_id = new_container_id()
         config = self._config(body, image, container_id)
         wanted = body.host_config or HostConfig()
-        possible, warnings = checked_host(wanted, config, self._machine)
+        if body.network_disabled:
+            wanted = replace(wanted, network_mode="none")
+        # Against what the client said, not what the image adds: EXPOSE is no conflict.
+        possible, warnings = checked_host(wanted, body, self._machine)
         host = completed(possible, self._machine, self._defaults)
         self._networks.check(endpoint_requests(host, body.networking_config))
         port_requests(config, host)
@@ -118,13 +121,20 @@ class Creator:
         return replace(config, hostname=short(container_id))
 
     def _lender(self, text: str) -> Container:
-        return self._registry.find(parse_volumes_from(text)[0])
+        return self._other(parse_volumes_from(text)[0])
 
     def _check_neighbours(self, host: HostConfig) -> None:
         """Containers whose namespaces are joined must be there."""
         for mode in (host.network_mode, host.pid_mode, host.ipc_mode):
             if other := joined_container(mode):
-                self._registry.find(other)
+                self._other(other)
+
+    def _other(self, ref: str) -> Container:
+        """Another container. Not NotFound: for clients that is a missing image, to be pulled."""
+        try:
+            return self._registry.find(ref)
+        except NotFound as error:
+            raise InvalidArgument(str(error)) from error
 
     async def _made(
         self, container: Container, image: Image, mounts: Sequence[MountPlan]

@@ -233,7 +233,7 @@ def block_device_numbers(paths: Iterable[str]) -> DeviceNumbers:
     numbers: dict[str, tuple[int, int]] = {}
     for path in paths:
         if (device := host_device(path)) is None:
-            raise InvalidArgument(f"no such device: {path}")
+            raise InvalidArgument(f"stat {path}: no such file or directory")
         numbers[path] = (device.major, device.minor)
     return numbers
 

@@ -52,6 +52,7 @@ RESOURCES: Final = {
     "Devices": "used: devices.device_plan",
     "DeviceCgroupRules": "used: devices.rule",
     "DeviceRequests": "refused: settings, no driver for GPUs and the like",
+    "KernelMemory": "refused: limits, with a warning; gone from the kernel",
     "MemoryReservation": "used: limits, memory.reservation",
     "MemorySwap": "used: limits, memory.swap",
     "MemorySwappiness": "used: limits, where the kernel can",

@@ -23,7 +23,7 @@ from knarr.container.facts import (
 from knarr.container.files import files_in, member_of, write_files
 from knarr.container.machine import Machine
 from knarr.container.model import Container
-from knarr.container.mounts import NetworkFiles, located
+from knarr.container.mounts import NetworkFiles, check_propagation, located
 from knarr.container.namespaces import joined_container
 from knarr.container.plan import Surroundings, exec_process, runtime_spec
 from knarr.container.processes import process_table
@@ -156,6 +156,9 @@ class Launcher:
             passwd=passwd,
             group=group,
             mounts=mounts,
+            file_sources=frozenset(
+                plan.source for plan in mounts if plan.source and not os.path.isdir(plan.source)
+            ),
             files=files,
             network_namespace=network_namespace,
             joined_ipc=self._joined_namespace(record.host.ipc_mode, "ipc"),
@@ -197,6 +200,9 @@ class Launcher:
 
     def _ready_bind(self, plan: MountPlan) -> None:
         if os.path.lexists(plan.source):
+            if plan.propagation != "rprivate":
+                table = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+                check_propagation(plan.propagation, os.path.realpath(plan.source), table)
             return
         if not plan.create_source:
             raise InvalidArgument(

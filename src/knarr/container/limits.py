@@ -6,6 +6,7 @@ Source: Engine API, Resources; OCI runtime-spec, config-linux.md.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from knarr.container.machine import UNLIMITED, Machine
@@ -111,6 +112,9 @@ def _discarded(wanted: R, machine: Machine) -> tuple[R, list[str]]:
             warnings.append(
                 "Your kernel does not support OomKillDisable. OomKillDisable discarded."
             )
+    if wanted.kernel_memory:
+        emptied["kernel_memory"] = UNSET
+        warnings.append("Kernel memory limits are gone from the kernel. Limitation discarded.")
     if wanted.memory_swappiness == -1:  # how old clients write "not given"
         emptied["memory_swappiness"] = None
     return replace(wanted, **emptied), warnings
@@ -208,10 +212,10 @@ def number_set(text: str) -> frozenset[int]:
     for part in filter(None, text.strip().split(",")):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise ValueError(f'invalid format: "{part}"')
+            raise ValueError(f"invalid format: {text}")
         low, high = int(first), int(last) if dash else int(first)
         if low > high or high > 8191:  # the most CPUs that a kernel can be built for
-            raise ValueError(f'invalid range: "{part}"')
+            raise ValueError(f"invalid format: {text}")
         numbers.update(range(low, high + 1))
     return frozenset(numbers)
 
@@ -341,3 +345,17 @@ def rlimits(
             hard, soft = ceiling, min(soft, ceiling)
         planned.append(oci.Rlimit(type=f"RLIMIT_{name.upper()}", hard=hard, soft=soft))
     return tuple(planned), tuple(warnings)
+
+
+def oom_score(wanted: int, machine: Machine) -> tuple[int, tuple[str, ...]]:
+    """The score to give, and a warning where this daemon may not go as low."""
+    if wanted >= machine.oom_score_adj or machine.may_raise_limits:
+        return wanted, ()
+    lowest = machine.oom_score_adj
+    if not wanted:  # the default is no wish of anybody's
+        return lowest, ()
+    warning = (
+        f"OomScoreAdj {wanted} is lower than the {lowest} this daemon may hand out without"
+        f" CAP_SYS_RESOURCE. Set to {lowest}."
+    )
+    return lowest, (warning,)

@@ -8,7 +8,7 @@ Source: Engine API, HostConfig Binds, Mounts, Tmpfs, VolumesFrom; the sentences 
 """
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -392,13 +392,17 @@ def runtime_mounts(
     shm_source: str = "",
     writable_cgroups: bool = False,
     recursive_read_only: bool = True,
+    file_sources: Collection[str] = (),
 ) -> tuple[oci.Mount, ...]:
     """What the runtime mounts, in this order: the kernel's, somebody's, then the network's files.
 
     A mount of somebody's own takes the place of ours. plans: all of them located.
     shm_source: the directory of a shared /dev/shm, for the modes shareable, host and container.
+    file_sources: those that are no directories; crun cannot make one read-only recursively.
     Raises Unsupported where a tree must be read-only and this kernel cannot do it.
     """
+    if any(plan.force_recursive_read_only for plan in plans) and not recursive_read_only:
+        raise Unsupported("recursive read-only mounts need Linux 5.12")
     taken = {plan.destination for plan in plans}
     kept = (
         _shared_shm(mount, shm_source) if mount.destination == "/dev/shm" and shm_source else mount
@@ -407,7 +411,8 @@ def runtime_mounts(
         and not ("/dev" in taken and mount.destination.startswith("/dev/"))
     )
     somebodys = (
-        _runtime_mount(plan, recursive_read_only=recursive_read_only) for plan in ordered(plans)
+        _runtime_mount(plan, recursive=recursive_read_only and plan.source not in file_sources)
+        for plan in ordered(plans)
     )
     rights = ("ro",) if host.readonly_rootfs else ()
     ours = (
@@ -442,16 +447,14 @@ def _read_only_where(host: HostConfig, mounts: Iterable[oci.Mount]) -> Iterable[
             yield mount
 
 
-def _runtime_mount(plan: MountPlan, *, recursive_read_only: bool) -> oci.Mount:
+def _runtime_mount(plan: MountPlan, *, recursive: bool) -> oci.Mount:
     if plan.kind == "tmpfs":
         return oci.Mount(
             destination=plan.destination, type="tmpfs", source="tmpfs", options=tmpfs_options(plan)
         )
     options = ["rbind" if plan.recursive else "bind"]
     if plan.read_only:
-        if plan.force_recursive_read_only and not recursive_read_only:
-            raise Unsupported("recursive read-only mounts need Linux 5.12")
-        whole = recursive_read_only and plan.recursive_read_only
+        whole = recursive and plan.recursive_read_only
         options.append("rro" if whole else "ro")
     options.append(plan.propagation or _DEFAULT_PROPAGATION)
     return oci.Mount(
@@ -465,6 +468,33 @@ def root_propagation(plans: Iterable[MountPlan]) -> str:
     if "shared" in wanted:
         return "shared"
     return "rslave" if "slave" in wanted else ""
+
+
+def check_propagation(propagation: str, source: str, mountinfo: str) -> None:
+    """Whether mounts can pass between the host and a bind of ``source``, a path without links.
+
+    mountinfo: the text of /proc/self/mountinfo. Raises InvalidArgument in Docker's words.
+    """
+    needed = {"shared": ("shared:",), "slave": ("shared:", "master:")}
+    marks = needed.get(propagation.removeprefix("r"))
+    if marks is None:
+        return
+    place, tags = _mount_of(source, mountinfo)
+    if not any(tag.startswith(marks) for tag in tags):
+        what = "a shared" if len(marks) == 1 else "a shared or slave"
+        raise InvalidArgument(f"path {source} is mounted on {place} but it is not {what} mount")
+
+
+def _mount_of(path: str, mountinfo: str) -> tuple[str, tuple[str, ...]]:
+    """The mount point that a path is in, and its optional tags; of several there, the last."""
+    place, tags = "/", tuple[str, ...]()
+    for line in mountinfo.splitlines():
+        fields = line.split(" ")
+        point = fields[4].replace("\\040", " ")
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(place):
+            place, tags = point, tuple(fields[6 : fields.index("-")])
+    return place, tags
 
 
 # Of each pair the later word counts.

@@ -44,6 +44,7 @@ class Surroundings:
 
     hostname: the container's, already decided (short ID, the host's, or what was asked for).
     passwd, group: the text of the image's files, empty where it has none.
+    file_sources: which sources of ``mounts`` are no directories.
     network_namespace: path of the namespace to join; empty for the host's own.
     joined_ipc, joined_pid: paths of another container's namespaces, for ``container:`` modes.
     shm_source: the shared /dev/shm for IpcMode shareable, host and ``container:``.
@@ -58,6 +59,7 @@ class Surroundings:
     passwd: str = ""
     group: str = ""
     mounts: tuple[MountPlan, ...] = ()
+    file_sources: frozenset[str] = frozenset()
     files: NetworkFiles = field(default_factory=NetworkFiles)
     network_namespace: str = ""
     joined_ipc: str = ""
@@ -97,6 +99,7 @@ def runtime_spec(
         shm_source=around.shm_source,
         writable_cgroups=_writable_cgroups(host, security),
         recursive_read_only=machine.recursive_read_only,
+        file_sources=around.file_sources,
     )
     own_uts = is_own(host.uts_mode)
     spec = oci.Spec(
@@ -120,7 +123,7 @@ def _process(
 ) -> tuple[oci.Process, tuple[str, ...]]:
     who = identity(config.user, passwd=around.passwd, group=around.group, group_add=host.group_add)
     rlimits, limit_warnings = limits.rlimits(host.ulimits, machine)
-    score, score_warnings = _oom_score(host, machine)
+    score, score_warnings = limits.oom_score(host.oom_score_adj, machine)
     init = (INIT_PATH, "--") if _wants_init(host, around) else ()
     process = oci.Process(
         args=(*init, *command_line(config)),
@@ -157,19 +160,6 @@ def _console_size(size: tuple[int, ...] | None) -> oci.Box | None:
         case (height, width) if height > 0 and width > 0:
             return oci.Box(height=height, width=width)
     return None
-
-
-def _oom_score(host: HostConfig, machine: Machine) -> tuple[int, tuple[str, ...]]:
-    wanted, lowest = host.oom_score_adj, machine.oom_score_adj
-    if wanted >= lowest or machine.may_raise_limits:
-        return wanted, ()
-    if not wanted:  # the default is no wish of anybody's
-        return lowest, ()
-    warning = (
-        f"OomScoreAdj {wanted} is lower than the {lowest} this daemon may hand out without"
-        f" CAP_SYS_RESOURCE. Set to {lowest}."
-    )
-    return lowest, (warning,)
 
 
 def _apparmor(host: HostConfig, machine: Machine, security: SecurityOptions) -> str:

@@ -148,7 +148,9 @@ def _warnings(host: HostConfig, machine: Machine) -> tuple[str, ...]:
         found.append(
             "Your kernel does not support cgroup namespaces.  Cgroup namespace setting discarded."
         )
-    return tuple(found)
+    _, limited = limits.rlimits(host.ulimits, machine)
+    _, scored = limits.oom_score(host.oom_score_adj, machine)
+    return (*found, *limited, *scored)
 
 
 def _check_network_mode(host: HostConfig, config: ContainerConfig) -> None:

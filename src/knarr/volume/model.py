@@ -64,7 +64,7 @@ def switch(filters: Filters, name: str) -> bool | None:
         case (value,) if value.lower() in _TRUE | _FALSE:
             return value.lower() in _TRUE
         case values:
-            raise InvalidArgument(f"invalid filter '{name}={','.join(values)}'")
+            raise InvalidArgument(f"invalid filter '{name}=[{' '.join(values)}]'")
 
 
 def passes(volume: Volume, filters: Filters, *, in_use: bool) -> bool:

@@ -545,9 +545,9 @@ def document(volume: Volume) -> spec.Volume:
         name=volume.name,
         driver=volume.driver,
         mountpoint=volume.mountpoint,
-        labels=dict(volume.labels),
+        labels=dict(volume.labels) or None,
         scope="local",
-        options=dict(volume.options),
+        options=dict(volume.options) or None,
         created_at=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 

@@ -74,9 +74,9 @@ async def test_a_volume_lives(client: Client) -> None:
         "Driver": "local",
         "Mountpoint": str(client.volumes.get("data").mountpoint),
         "CreatedAt": made["CreatedAt"],
-        "Labels": {},
+        "Labels": None,
         "Scope": "local",
-        "Options": {},
+        "Options": None,
     }
     assert await client.ask("GET", "/v1.41/volumes/data") == (200, made)
     assert await client.ask("GET", "/volumes") == (200, {"Volumes": [made], "Warnings": None})

@@ -76,7 +76,7 @@ NOTHING = Controllers(**{field.name: False for field in dataclasses.fields(Contr
         ),
         (
             Resources(cpuset_cpus="a"),
-            'Invalid value a for cpuset cpus: invalid format: "a"',
+            "Invalid value a for cpuset cpus: invalid format: a",
         ),
         (Resources(blkio_weight=5), "Range of blkio weight is from 10 to 1000"),
         (
@@ -123,6 +123,12 @@ def test_without_a_swap_controller_memory_is_limited_alone() -> None:
     possible, warnings = checked(Resources(memory=64 * MIB, memory_swap=128 * MIB), machine)
     assert possible == Resources(memory=64 * MIB, memory_swap=-1)
     assert warnings[0].endswith("Memory limited without swap.")
+
+
+def test_kernel_memory_is_discarded_with_a_warning() -> None:
+    possible, warnings = checked(Resources(kernel_memory=64 * MIB), MACHINE)
+    assert possible == Resources()
+    assert warnings == ("Kernel memory limits are gone from the kernel. Limitation discarded.",)
 
 
 def test_not_disabling_the_oom_killer_warns_of_nothing() -> None:

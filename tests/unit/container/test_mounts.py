@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from knarr.container.mounts import (
     NetworkFiles,
+    check_propagation,
     is_mode,
     located,
     mount_points,
@@ -342,6 +343,49 @@ def test_read_only_mounts_are_so_all_the_way_down() -> None:
     assert runtime(plan)["/web"].options == ("rbind", "rro", "rprivate")
     (old,) = runtime_mounts((plan,), HostConfig(), NO_FILES, recursive_read_only=False)[7:]
     assert old.options == ("rbind", "ro", "rprivate")
+
+
+def test_a_file_is_read_only_in_the_plain_way() -> None:
+    plan = parse_bind("/etc/motd:/etc/motd:ro")
+    mounts = runtime_mounts((plan,), HostConfig(), NO_FILES, file_sources={"/etc/motd"})
+    assert mounts[-1].options == ("rbind", "ro", "rprivate")
+
+
+MOUNTINFO = """\
+22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
+23 22 0:21 / /proc rw shared:5 - proc proc rw
+24 22 0:30 / /mnt/my\\040disk rw master:7 - tmpfs tmpfs rw
+25 22 0:31 / /srv rw shared:9 - tmpfs tmpfs rw
+26 22 0:32 / /srv rw - tmpfs tmpfs rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("propagation", "source", "message"),
+    [
+        ("rprivate", "/srv/x", ""),
+        ("shared", "/proc/sys", ""),
+        ("rslave", "/proc/sys", ""),
+        ("rslave", "/mnt/my disk/x", ""),
+        (
+            "shared",
+            "/mnt/my disk",
+            "path /mnt/my disk is mounted on /mnt/my disk but it is not a shared mount",
+        ),
+        ("rshared", "/etc", "path /etc is mounted on / but it is not a shared mount"),
+        ("slave", "/srv", "path /srv is mounted on /srv but it is not a shared or slave mount"),
+        ("slave", "/procfs", "path /procfs is mounted on / but it is not a shared or slave mount"),
+    ],
+)
+def test_mounts_pass_only_where_the_host_lets_them(
+    propagation: str, source: str, message: str
+) -> None:
+    if not message:
+        check_propagation(propagation, source, MOUNTINFO)
+        return
+    with pytest.raises(InvalidArgument) as caught:
+        check_propagation(propagation, source, MOUNTINFO)
+    assert str(caught.value) == message
 
 
 def test_a_forced_recursion_needs_the_kernel() -> None:

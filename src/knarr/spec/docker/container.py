@@ -118,6 +118,8 @@ class Ulimit(Document):
 
 
 class Resources(Document):
+    """What a container may use. ``kernel_memory`` is gone since 1.42: read, never written."""
+
     cpu_shares: int = 0
     memory: int = 0
     cgroup_parent: str = ""
@@ -140,6 +142,7 @@ class Resources(Document):
     devices: tuple[DeviceMapping, ...] = ()
     device_cgroup_rules: tuple[str, ...] = ()
     device_requests: tuple[DeviceRequest, ...] = ()
+    kernel_memory: int | msgspec.UnsetType = msgspec.UNSET
     memory_reservation: int = 0
     memory_swap: int = 0
     memory_swappiness: int | None = None

@@ -18,14 +18,16 @@ class VolumeUsage(Document):
 
 
 class Volume(Document, omit_defaults=True):
-    """A volume; ``status`` and ``usage_data`` are there only where there is something to say."""
+    """A volume. Labels and options are null where nobody gave any; ``status`` and ``usage_data``
+    are there only where there is something to say.
+    """
 
     name: str
     driver: str
     mountpoint: str
-    labels: dict[str, str]
+    labels: dict[str, str] | None
     scope: str
-    options: dict[str, str]
+    options: dict[str, str] | None
     created_at: str = ""
     status: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     usage_data: VolumeUsage | None = None
