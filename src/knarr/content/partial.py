@@ -64,7 +64,9 @@ class PartialBlob:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if not self._verified:
             self.fail(error or Unavailable(f"{self.digest} did not arrive"))
-        os.close(self._fd)
+        with self._changed:
+            fd, self._fd = self._fd, -1
+        os.close(fd)
 
     def write(self, chunk: bytes) -> None:
         """Raises InvalidArgument beyond the announced size, Unavailable when the disk is full."""
@@ -103,25 +105,33 @@ class PartialBlob:
         self._path.unlink(missing_ok=True)
 
     def follow(self) -> "Follower":
+        """Raises Unavailable when the receiving is over, well or not."""
         return Follower(self)
 
     def wait_beyond(self, position: int) -> int:
-        """Wait for bytes after ``position``; how many there are in all.
+        """Wait for bytes after ``position``; how many may be read in all.
 
-        ``position`` itself means: that was all, and the digest holds. Raises what went wrong.
+        ``position`` itself means: that was all, and the digest holds. The last byte is kept back
+        until it does: what is wrong never arrives whole. Raises Unavailable when the rest will not
+        come.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self.offset > position or self._verified or self._failure is not None
+                lambda: self._readable() > position or self._verified or self._failure is not None
             )
-            if self.offset > position:
-                return self.offset
-            if self._failure is not None:
-                raise Unavailable(f"{self.digest} did not arrive") from self._failure
-            return position
+            if self._readable() > position or self._verified:
+                return self._readable()
+            raise Unavailable(f"{self.digest} did not arrive") from self._failure
+
+    def _readable(self) -> int:
+        return self.offset if self._verified else min(self.offset, self.size_bytes - 1)
 
     def duplicate(self) -> int:
-        return os.dup(self._fd)
+        """A descriptor of the follower's own. Raises Unavailable when the receiving is over."""
+        with self._changed:
+            if self._fd < 0:
+                raise Unavailable(f"{self.digest} is not arriving any more")
+            return os.dup(self._fd)
 
 
 class Follower:

@@ -49,15 +49,33 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
-    """A status, headers, and a body: known whole, or made as it goes (chunked, each piece sent).
+class FileSlice:
+    """Bytes of an open file, sent by the kernel; the server closes ``fd`` when it is done."""
 
-    A streamed body's iterator is closed when the client goes away.
+    fd: int
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """A body made as it goes, of a length that is known beforehand."""
+
+    count: int
+    pieces: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A status, headers, and a body: known whole, a file's, or made as it goes.
+
+    What is made as it goes is sent piece by piece (in chunks, unless its length is known), and its
+    iterator is closed when the client goes away.
     """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | FileSlice | Sized | AsyncIterator[bytes] = b""
 
 
 Conversation = Callable[[ByteSource, ByteSink], Awaitable[None]]

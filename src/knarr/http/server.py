@@ -7,22 +7,35 @@ stream, since passing each byte through a state machine costs three times as muc
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import h11
 
 from knarr.errors import InvalidArgument
-from knarr.http.message import Answer, Application, Hijack, Request, Response
+from knarr.http.message import (
+    Answer,
+    Application,
+    FileSlice,
+    Hijack,
+    Request,
+    Response,
+    Sized,
+)
+
+if TYPE_CHECKING:
+    import ssl
 
 _HEAD_LIMIT: Final = 64 * 1024
 _BUFFER: Final = 1 << 20  # bytes read ahead on a connection before the client has to wait
 _PIECE: Final = 256 * 1024  # bytes read at once from a body
 _DRAIN_LIMIT: Final = 1 << 20  # bytes of an unread body swallowed to keep a connection alive
 _BODILESS: Final = frozenset({204, 304})
+_LINGER_S: Final = 2.0
 _log = logging.getLogger("knarr.http")
 
 
@@ -126,11 +139,11 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
 
-    async def listen(self, sock: socket.socket) -> None:
+    async def listen(self, sock: socket.socket, tls: "ssl.SSLContext | None" = None) -> None:
         """Accept connections on a bound stream socket, unix or TCP."""
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: _Connection(self._accepted), sock=sock, backlog=512
+            lambda: _Connection(self._accepted), sock=sock, ssl=tls, backlog=512
         )
         self._listeners.append(listener)
 
@@ -179,7 +192,10 @@ class Server:
             await self._hijacked(answer, reader, writer)
             return False
         reusable = await self._answered(request, answer, writer)
-        return reusable and _wants_keep_alive(head) and await body.drained()
+        if await body.drained():
+            return reusable and _wants_keep_alive(head)
+        await _linger(reader, writer)
+        return False
 
     async def _hijacked(
         self, answer: Hijack, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -201,10 +217,46 @@ class Server:
                 writer.write(answer.body)
             await writer.drain()
             return True
-        headers = {**answer.headers, "Transfer-Encoding": "chunked"}
-        _write_head(writer, answer.status, headers, self._common)
+        if isinstance(answer.body, FileSlice):
+            return await self._file_answered(request, answer, answer.body, writer)
+        if isinstance(answer.body, Sized):
+            pieces, framed = answer.body.pieces, False
+            length = {"Content-Length": str(answer.body.count)}
+        else:
+            pieces, framed = answer.body, True
+            length = {"Transfer-Encoding": "chunked"}
+        _write_head(writer, answer.status, {**answer.headers, **length}, self._common)
         await writer.drain()
-        return await _stream_until_gone(answer.body, writer, _gone_of(writer))
+        if request.method == "HEAD":
+            await _close(pieces)
+            return True
+        return await _stream_until_gone(pieces, framed, writer, _gone_of(writer))
+
+    async def _file_answered(
+        self, request: Request, answer: Response, part: FileSlice, writer: asyncio.StreamWriter
+    ) -> bool:
+        with os.fdopen(part.fd, "rb", buffering=0) as file:
+            headers = {**answer.headers, "Content-Length": str(part.count)}
+            _write_head(writer, answer.status, headers, self._common)
+            await writer.drain()
+            if request.method == "HEAD" or not part.count:
+                return True
+            loop = asyncio.get_running_loop()
+            sent = await loop.sendfile(writer.transport, file, part.offset, part.count)
+            return sent == part.count
+
+
+async def _linger(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Let a client that is still sending read the answer: a reset would take it away.
+
+    Source: RFC 9112, 9.6.
+    """
+    if writer.can_write_eof():
+        writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            while await reader.read(_PIECE):
+                pass
 
 
 def _gone_of(writer: asyncio.StreamWriter) -> asyncio.Event:
@@ -215,11 +267,12 @@ def _gone_of(writer: asyncio.StreamWriter) -> asyncio.Event:
 
 async def _stream_until_gone(
     pieces: AsyncIterator[bytes],
+    framed: bool,
     writer: asyncio.StreamWriter,
     gone: asyncio.Event,
 ) -> bool:
     """Send pieces as they come; when the client hangs up, cancel whoever makes them."""
-    sending = asyncio.ensure_future(_send_pieces(pieces, writer))
+    sending = asyncio.ensure_future(_send_pieces(pieces, framed, writer))
     watching = asyncio.ensure_future(gone.wait())
     try:
         await asyncio.wait({sending, watching}, return_when=asyncio.FIRST_COMPLETED)
@@ -230,14 +283,18 @@ async def _stream_until_gone(
         await asyncio.gather(sending, watching, return_exceptions=True)
 
 
-async def _send_pieces(pieces: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> bool:
+async def _send_pieces(
+    pieces: AsyncIterator[bytes], framed: bool, writer: asyncio.StreamWriter
+) -> bool:
+    """framed: each piece as a chunk of its own; else as it is, the length being known."""
     try:
         async for piece in pieces:
             if piece:
-                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if framed else piece)
                 await writer.drain()
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
+        if framed:
+            writer.write(b"0\r\n\r\n")
+            await writer.drain()
     except ConnectionError:
         raise
     except Exception:
@@ -245,14 +302,22 @@ async def _send_pieces(pieces: AsyncIterator[bytes], writer: asyncio.StreamWrite
         _log.exception("a streamed answer broke off")
         return False
     finally:
-        if (aclose := getattr(pieces, "aclose", None)) is not None:
-            await aclose()
+        await _close(pieces)
     return True
+
+
+async def _close(pieces: AsyncIterator[bytes]) -> None:
+    if (aclose := getattr(pieces, "aclose", None)) is not None:
+        await aclose()
 
 
 async def _read_head(reader: asyncio.StreamReader) -> h11.Request | None:
     try:
-        raw = await reader.readuntil(b"\r\n\r\n")
+        first = await reader.readexactly(1)
+        if not (first.isalpha() or first in b"\r\n"):
+            # Someone tries TLS, and would wait for an answer that never comes.
+            raise h11.RemoteProtocolError("not an HTTP request")
+        raw = first + await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     except asyncio.LimitOverrunError:

@@ -291,17 +291,19 @@ class RegistryClient:
         host = self.endpoint.host
         if not self.endpoint.insecure:
             return f"https://{host}"
-        if host not in self._schemes:
-            self._schemes[host] = self._spoken_scheme(host)
-        return f"{self._schemes[host]}://{host}"
+        return f"{self._schemes.get(host) or self._spoken_scheme(host)}://{host}"
 
     def _spoken_scheme(self, host: str) -> str:
         ping = Call(method="GET", url=f"https://{host}/v2/")
         try:
             self._transport.send(ping, self._trust(ping.url)).close()
         except NotTls:
-            return "http"
-        return "https"
+            self._schemes[host] = "http"
+        except Unavailable:
+            return "http"  # it may be back with either: the next request asks again
+        else:
+            self._schemes[host] = "https"
+        return self._schemes[host]
 
     def ask(
         self,

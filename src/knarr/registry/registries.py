@@ -76,7 +76,8 @@ class Registries:
 
     def host(self, domain: str, logins: Logins, cancellation: Cancellation) -> RegistryClient:
         """A registry as such: its API check, its catalog."""
-        return self._client(self.table.host_endpoint(domain), logins, cancellation, ())
+        endpoint = self.table.host_endpoint(domain)
+        return self._client(endpoint, logins, cancellation, (), offline=True)
 
     def _client(
         self,
@@ -84,6 +85,8 @@ class Registries:
         logins: Logins,
         cancellation: Cancellation,
         actions: tuple[str, ...],
+        *,
+        offline: bool = False,
     ) -> RegistryClient:
         return RegistryClient(
             self._transport,
@@ -92,6 +95,7 @@ class Registries:
             Patience(policy=self._policy, chance=self._chance, cancellation=cancellation),
             actions=actions,
             schemes=self._schemes,
+            offline=offline,
         )
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ _CONNECTIONS: Final = 8  # kept open to one host
 
 
 class NotTls(Unavailable):
-    """The other end does not speak TLS, or is not there; it may speak plain HTTP."""
+    """The other end is there and does not speak TLS; it may speak plain HTTP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +318,7 @@ def _unreachable(call: Call, error: Exception) -> KnarrError:
     host = origin_of(call.url).host
     if "Name or service not known" in text or "failure in name resolution" in text:
         return Unavailable(_sentence(call, f"dial tcp: lookup {host}: no such host"))
-    return NotTls(_sentence(call, f"dial tcp: connect: {text.rpartition('] ')[2].lower()}"))
+    return Unavailable(_sentence(call, f"dial tcp: connect: {text.rpartition('] ')[2].lower()}"))
 
 
 def _reason(error: Exception) -> str:

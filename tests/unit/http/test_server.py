@@ -1,11 +1,21 @@
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from knarr.http.message import Answer, ByteSink, ByteSource, Hijack, Request, Response
+from knarr.http.message import (
+    Answer,
+    ByteSink,
+    ByteSource,
+    FileSlice,
+    Hijack,
+    Request,
+    Response,
+    Sized,
+)
 from knarr.http.server import Server
 
 
@@ -26,7 +36,16 @@ class Talk:
                 return Hijack(talk=self._shout)
             case "/ignore":
                 return Response(body=b"ignored")
+            case "/file":
+                fd = os.open(self.path.with_suffix(".file"), os.O_RDONLY)
+                return Response(body=FileSlice(fd=fd, offset=2, count=4))
+            case "/sized":
+                return Response(body=Sized(count=6, pieces=self._two_pieces()))
         return Response(status=404)
+
+    async def _two_pieces(self) -> AsyncIterator[bytes]:
+        yield b"abc"
+        yield b"de!"
 
     async def _ticks(self) -> AsyncIterator[bytes]:
         try:
@@ -109,9 +128,35 @@ async def test_what_is_no_http_is_refused(talk: Talk) -> None:
     assert answer.startswith(b"HTTP/1.1 400")
 
 
+async def test_a_client_that_tries_tls_is_told_at_once(talk: Talk) -> None:
+    answer = await _ask(talk, b"\x16\x03\x01\x02\x00\x01\x00\x01")
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
 async def test_a_request_with_two_framings_is_refused(talk: Talk) -> None:
     answer = await _ask(
         talk,
         b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc",
     )
     assert answer.startswith(b"HTTP/1.1 400")
+
+
+async def test_a_part_of_a_file_is_sent_with_its_length(talk: Talk) -> None:
+    talk.path.with_suffix(".file").write_bytes(b"__abc!__")
+    answer = await _ask(
+        talk,
+        b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"HEAD /file HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n",
+        wanted=3,
+    )
+    heads = answer.split(b"HTTP/1.1 200 OK")[1:]
+    assert [b"Content-Length: 4" in head for head in heads] == [True, True, True]
+    assert [head.partition(b"\r\n\r\n")[2] for head in heads] == [b"abc!", b"", b"abc!"]
+
+
+async def test_a_stream_of_known_length_is_sent_without_chunks(talk: Talk) -> None:
+    answer = await _ask(talk, b"GET /sized HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"Content-Length: 6" in answer
+    assert b"chunked" not in answer
+    assert answer.endswith(b"\r\n\r\nabcde!")
