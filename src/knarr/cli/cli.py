@@ -8,7 +8,7 @@ import sys
 from knarr import __version__
 from knarr.cli.exit import Exit
 from knarr.client.lean import TYPE_CHECKING
-from knarr.errors import InvalidArgument, KnarrError, Unsupported
+from knarr.errors import KnarrError, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -124,8 +124,6 @@ class Cli:
 
         Raises Exit in Docker's words when what was named is no endpoint.
         """
-        from knarr.client.endpoint import Endpoint
-
         if self.globals.hosts and self.globals.context:
             raise Exit(1, "conflicting options: cannot specify both --host and --context")
         if len(self.globals.hosts) > 1:
@@ -138,15 +136,21 @@ class Cli:
                 from knarr.cli.contexts import ContextStore
 
                 return ContextStore(self.config_folder).endpoint(named), False
-            host = (
-                "".join(self.globals.hosts)
-                or self.environ.get("KNARR_HOST")
-                or self.environ.get("DOCKER_HOST")
-            )
-            if host:
-                return Endpoint.parse(host, tls=self._tls()), False
-        except (InvalidArgument, KnarrError) as error:
+            return self.default_endpoint()
+        except KnarrError as error:
             raise Exit(1, f"Failed to initialize: {error}") from error
+
+    def default_endpoint(self) -> tuple[Endpoint, bool]:
+        """The same without contexts. Raises InvalidArgument for what is no endpoint."""
+        from knarr.client.endpoint import Endpoint
+
+        host = (
+            "".join(self.globals.hosts)
+            or self.environ.get("KNARR_HOST")
+            or self.environ.get("DOCKER_HOST")
+        )
+        if host:
+            return Endpoint.parse(host, tls=self._tls()), False
         return Endpoint.parse(f"unix://{self.own_socket}"), True
 
     @property

@@ -23,7 +23,7 @@ def _filter(text: str) -> tuple[str, str]:
     if not text:
         return "", ""
     if not equals:
-        raise InvalidArgument("invalid argument: bad format of filter (expected name=value)")
+        raise InvalidArgument("bad format of filter (expected name=value)")
     return name.strip().lower(), value.strip()
 
 

@@ -29,12 +29,14 @@ class Row:
 
     def as_json(self) -> str:
         """Every column in the order of names, as Go's encoder writes a map."""
-        values = {
+        return html_safe(json_text(self.plain()))
+
+    def plain(self) -> dict[str, Any]:
+        return {
             name: column.text(self._row)
             for name, column in sorted(self._columns.items())
             if not column.arguments
         }
-        return html_safe(json_text(values))
 
 
 class Heading:
@@ -64,7 +66,7 @@ def show(cli: Cli, listing: Listing, rows: Iterable[Any], form: str) -> None:
         source = listing.raw
     else:
         source = unescaped(form.removeprefix(TABLE) if is_table else form).strip(" ")
-    render = _renderer(source)
+    render = renderer(source)
     lines = [render(Row(listing, row)) for row in rows]
     if is_table:
         cli.out.write(aligned([render(Heading(listing.columns)), *lines]))
@@ -77,7 +79,7 @@ def unescaped(form: str) -> str:
     return form.replace("\\t", "\t").replace("\\n", "\n")
 
 
-def _renderer(source: str) -> Callable[[Any], str]:
+def renderer(source: str) -> Callable[[Any], str]:
     try:
         template = Template(source)
     except TemplateSyntaxError as error:

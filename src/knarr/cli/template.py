@@ -54,6 +54,10 @@ class Fields(Protocol):
     def field(self, name: str) -> Any: ...
 
 
+class OpenMap(dict[str, Any]):
+    """A map whose keys are anybody's, such as labels: one that is missing is no error."""
+
+
 class TemplateError(KnarrError):
     """The template cannot be read, or cannot be carried out; the text is Go's."""
 
@@ -83,18 +87,20 @@ class _Token:
 class _Operand:
     """A value of a command: what it is, the fields taken from it, and its text for messages."""
 
-    __slots__ = ("fields", "kind", "line", "place", "text", "value")
+    __slots__ = ("fields", "kind", "line", "place", "places", "text", "value")
 
     def __init__(self, kind: str, value: Any, token: _Token) -> None:
         self.kind = kind  # dot, nil, constant, variable, function, pipe
         self.value = value
         self.fields: list[str] = []
+        self.places: list[int] = []  # of each field in its line
         self.text = token.text
         self.line = token.line
         self.place = token.place
 
     def add_field(self, token: _Token) -> None:
         self.fields.append(token.text[1:])
+        self.places.append(token.place)
         self.text += token.text
         self.place = token.place
 
@@ -351,6 +357,7 @@ class _Parser:
             case "field":
                 operand = _Operand("dot", None, token)
                 operand.fields.append(token.text[1:])
+                operand.places.append(token.place)
                 return operand
             case "dot":
                 return _Operand("dot", None, token)
@@ -618,6 +625,7 @@ class _Run:
                 value = operand.value
         last = len(operand.fields) - 1
         for place, name in enumerate(operand.fields):
+            operand.place = operand.places[place]  # a message points to the field it is about
             value = self.field(operand, value, name, arguments if place == last else list)
         return value
 
@@ -628,7 +636,7 @@ class _Run:
         if isinstance(value, Mapping):
             if name in value:
                 return value[name]
-            if self.template.missing_is_error:
+            if self.template.missing_is_error and not isinstance(value, OpenMap):
                 raise self.error(operand, f"map has no entry for key {_quoted(name)}")
             return NoValue()
         if isinstance(value, Fields):

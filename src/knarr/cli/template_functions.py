@@ -70,7 +70,9 @@ def json_text(value: Any) -> str:
         return str(value.as_json())
     if isinstance(value, NoValue):
         return "null"
-    text = stdlib_json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = stdlib_json.dumps(
+        value, ensure_ascii=False, separators=(",", ":"), default=lambda other: other.plain()
+    )
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

@@ -66,3 +66,13 @@ def moment(seconds: float) -> str:
 def labels(values: Mapping[str, str] | None) -> str:
     """``a=1,b=2``"""
     return ",".join(f"{name}={value}" for name, value in sorted((values or {}).items()))
+
+
+def go_time(text: str) -> str:
+    """RFC 3339 from the wire as Go prints a time: ``2026-11-24 05:18:28.83243658 +0000 UTC``."""
+    date, _, rest = text.partition("T")
+    clock, zone = (rest[:-1], "Z") if rest.endswith("Z") else (rest[:-6], rest[-6:])
+    if not date or not clock:
+        return text
+    offset = "+0000 UTC" if zone == "Z" else f"{zone.replace(':', '')} {zone.replace(':', '')}"
+    return f"{date} {clock} {offset}"

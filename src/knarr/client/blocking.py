@@ -289,6 +289,11 @@ class Engine:
         with self.open(request) as answer:
             return answer.value()
 
+    def read(self, request: Request) -> bytes:
+        """The answer as it came."""
+        with self.open(request) as answer:
+            return answer.read()
+
     def ask_all(self, requests: Sequence[Request]) -> Iterator[Any]:
         """The answers of several requests under way at once, in their order.
 
