@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from knarr.container import apparmor
 from knarr.container.capabilities import CAPABILITIES
 from knarr.container.devices import FoundDevices, HostDevice
 from knarr.container.limits import DeviceNumbers, number_set
@@ -49,7 +50,7 @@ def read_machine() -> Machine:
         may_raise_limits="CAP_SYS_RESOURCE" in held,
         oom_score_adj=int(_text("/proc/self/oom_score_adj") or 0),
         seccomp=os.path.exists("/proc/sys/kernel/seccomp"),
-        apparmor_profile=_apparmor_profile(),
+        apparmor_profile=apparmor.PROFILE if apparmor.is_enabled() else "",
         sysctls=frozenset(name for name in DEFAULT_SYSCTLS if os.path.exists(_sysctl(name))),
         thermal_paths=_thermal_paths(),
         init_path=next(filter(_is_static_program, _INITS), ""),
@@ -151,15 +152,6 @@ def _numbers(layout: Layout, what: str) -> frozenset[int]:
     v1 = layout.controllers.get("cpuset")
     path = f"{v1}/cpuset.{what}" if v1 else f"{layout.unified}/cpuset.{what}.effective"
     return number_set(_text(path))
-
-
-def _apparmor_profile() -> str:
-    """The default profile, where the kernel enforces AppArmor and the profile is loaded."""
-    if _text("/sys/module/apparmor/parameters/enabled") != "Y":
-        return ""
-    loaded = _text("/sys/kernel/security/apparmor/profiles")
-    names = {line.partition(" ")[0] for line in loaded.splitlines()}
-    return next((name for name in ("knarr-default", "docker-default") if name in names), "")
 
 
 def _is_static_program(path: str) -> bool:
