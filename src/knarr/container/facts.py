@@ -1,5 +1,6 @@
 """Facts read from the machine and from a container's root, for plans that do no I/O themselves."""
 
+import logging
 import os
 import platform
 import re
@@ -17,7 +18,7 @@ from knarr.container.devices import FoundDevices, HostDevice
 from knarr.container.limits import DeviceNumbers, number_set
 from knarr.container.machine import UNLIMITED, Controllers, Machine
 from knarr.container.sysctls import DEFAULT as DEFAULT_SYSCTLS
-from knarr.errors import InvalidArgument
+from knarr.errors import InvalidArgument, KnarrError
 from knarr.kernel.cgroups import Layout
 from knarr.kernel.openat2 import openat2
 
@@ -30,6 +31,7 @@ _ACCOUNT_FILE_BYTES: Final = 8 << 20
 # Beneath /dev: file systems of their own, and what every container has its own of.
 _NOT_DEVICES: Final = frozenset({"pts", "shm", "fd", "mqueue", "console", ".udev", ".lxc"})
 _INTERPRETER: Final = 3  # PT_INTERP
+_log = logging.getLogger("knarr.container")
 
 
 def read_machine() -> Machine:
@@ -55,6 +57,18 @@ def read_machine() -> Machine:
         thermal_paths=_thermal_paths(),
         init_path=next(filter(_is_static_program, _INITS), ""),
     )
+
+
+def prepared_machine() -> Machine:
+    """The facts, once the kernel knows what containers are given: AppArmor's profile.
+
+    Where it cannot be loaded, the daemon runs and containers do not start, rather than without it.
+    """
+    try:
+        apparmor.load_default_profile()
+    except (KnarrError, OSError) as error:
+        _log.error("containers will not start, but for unconfined ones: %s", error)
+    return read_machine()
 
 
 def _thermal_paths() -> tuple[str, ...]:

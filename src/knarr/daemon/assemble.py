@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
 from knarr.container.creation import Creator
-from knarr.container.facts import read_machine
+from knarr.container.facts import prepared_machine
 from knarr.container.launch import Launcher
 from knarr.container.rows import load_all
 from knarr.container.settings import Defaults
@@ -33,7 +33,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     bus = EventBus()
     db = Database(data_root / "knarr.db", bus)
     db.forget_old_events()
-    machine = read_machine()
+    machine = prepared_machine()
     registry = ContainerRegistry()
     for container in load_all(db):
         registry.put(container)
