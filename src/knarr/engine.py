@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from knarr.container import ContainerService, Copier, ExecService
+from knarr.container.committing import Committer
+from knarr.container.views import ContainerViews
 from knarr.events import EventBus
 from knarr.image import ImageService
 from knarr.network import NetworkService
@@ -37,6 +39,8 @@ class Engine:
     bus: EventBus
     images: ImageService
     containers: ContainerService
+    views: ContainerViews
+    committer: Committer
     copier: Copier
     execs: ExecService
     networks: NetworkService

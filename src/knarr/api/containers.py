@@ -7,25 +7,32 @@ from urllib.parse import quote
 
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, inspect_shape, summary_shape
-from knarr.api.streams import converse, detach_sequence, frame, hijack, stream_headers
+from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.container import Condition
 from knarr.container.filters import KNOWN
 from knarr.container.model import Container
+from knarr.dockerfile.changes import edited
 from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unsupported
+from knarr.http.frames import frame
 from knarr.http.message import ByteSink, ByteSource, Hijack, Request, Response
+from knarr.image import new_name
 from knarr.runtime.log import Block, LogQuery
 from knarr.spec import encode
 from knarr.spec.docker.container import (
+    ContainerConfig,
     ContainerCreate,
     ContainerCreated,
     ContainersPruned,
     ContainerTop,
+    ContainerUpdate,
+    ContainerUpdated,
     ContainerWait,
     WaitExitError,
 )
 from knarr.spec.docker.stats import ContainerStats
+from knarr.spec.docker.system import IdResponse
 from knarr.times import moment_ns
 from knarr.units import timestamp
 
@@ -43,7 +50,7 @@ async def containers(
 ) -> Sequence[Json]:
     """ContainerList."""
     only_known(filters, *KNOWN)
-    found = await engine.containers.list(filters, everything=all, limit=limit, size=size)
+    found = await engine.views.list(filters, everything=all, limit=limit, size=size)
     return [summary_shape(each) for each in found]
 
 
@@ -59,6 +66,33 @@ async def create(
     return await engine.containers.create(body, name, platform=platform)
 
 
+@route("POST", "/commit", status=201)
+async def commit(
+    engine: Engine,
+    body: ContainerConfig,
+    *,
+    container: str = "",
+    repo: str = "",
+    tag: str = "",
+    comment: str = "",
+    author: str = "",
+    pause: bool = True,
+    changes: tuple[str, ...] = (),
+) -> IdResponse:
+    """ImageCommit: the container's present files as an image."""
+    lines = tuple(line for each in changes for line in each.splitlines())
+    image = await engine.committer.commit(
+        container,
+        name=new_name(repo, tag) if repo else None,
+        comment=comment,
+        author=author,
+        pause=pause,
+        wanted=body,
+        edit=lambda config: edited(config, lines),
+    )
+    return IdResponse(id=image)
+
+
 @route("POST", "/containers/prune")
 async def prune(engine: Engine, *, filters: Filters = _NO_FILTERS) -> ContainersPruned:
     """ContainerPrune."""
@@ -69,13 +103,13 @@ async def prune(engine: Engine, *, filters: Filters = _NO_FILTERS) -> Containers
 @route("GET", "/containers/{ref}/json")
 async def inspect(engine: Engine, ref: str, version: ApiVersion, *, size: bool = False) -> Json:
     """ContainerInspect."""
-    return inspect_shape(await engine.containers.inspect(ref, size=size), version)
+    return inspect_shape(await engine.views.inspect(ref, size=size), version)
 
 
 @route("GET", "/containers/{ref}/top")
 async def top(engine: Engine, ref: str, *, ps_args: str = "-ef") -> ContainerTop:
     """ContainerTop."""
-    return await engine.containers.top(ref, ps_args)
+    return await engine.views.top(ref, ps_args)
 
 
 @route("GET", "/containers/{ref}/stats")
@@ -84,8 +118,8 @@ async def stats(
 ) -> AsyncIterator[ContainerStats] | ContainerStats:
     """ContainerStats: one document a second, or just one."""
     if stream:
-        return engine.containers.stats(ref)
-    return await engine.containers.stats_once(ref, one_shot=one_shot)
+        return engine.views.stats(ref)
+    return await engine.views.stats_once(ref, one_shot=one_shot)
 
 
 @route("POST", "/containers/{ref}/start")
@@ -124,6 +158,12 @@ async def unpause(engine: Engine, ref: str) -> None:
     await engine.containers.unpause(ref)
 
 
+@route("POST", "/containers/{ref}/update")
+async def update(engine: Engine, ref: str, body: ContainerUpdate) -> ContainerUpdated:
+    """ContainerUpdate."""
+    return await engine.containers.update(ref, body)
+
+
 @route("POST", "/containers/{ref}/rename")
 async def rename(engine: Engine, ref: str, *, name: str = "") -> None:
     """ContainerRename."""
@@ -150,7 +190,7 @@ async def remove(
 @route("POST", "/containers/{ref}/wait")
 async def wait(engine: Engine, ref: str, *, condition: str = "") -> Response:
     """ContainerWait: the head goes out at once, the body when the condition holds."""
-    body = _ended(engine, engine.containers.find(ref).id, Condition.of(condition))
+    body = _ended(engine, engine.views.find(ref).id, Condition.of(condition))
     return Response(headers={"Content-Type": "application/json"}, body=body)
 
 
@@ -175,7 +215,7 @@ async def attach(
     stderr: bool = False,
 ) -> Hijack:
     """ContainerAttach: the container's own streams, before, while and as it runs."""
-    container = engine.containers.find(ref)
+    container = engine.views.find(ref)
     config = container.record.config
     keys = detach_sequence(detach_keys)
     channel = await engine.containers.attach(
@@ -215,7 +255,7 @@ async def logs(
     """ContainerLogs: what the container wrote, as frames by stream, or raw with a terminal."""
     if not (stdout or stderr):
         raise InvalidArgument("Bad parameters: you must choose at least one stream")
-    container = engine.containers.find(ref)
+    container = engine.views.find(ref)
     config = container.record.host.log_config
     if config is not None and config.type == "none":
         raise Unsupported("configured logging driver does not support reading")
@@ -227,7 +267,7 @@ async def logs(
         until_ns=moment_ns(until, now_ns) if until and until != "0" else None,
         tail=int(tail) if tail.isdecimal() else None,
     )
-    blocks = engine.containers.logs(container.id, query, follow=follow)
+    blocks = engine.views.logs(container.id, query, follow=follow)
     terminal = container.record.config.tty
     prefix = _attributes(container) if details else b""
     body = _log_frames(blocks, timestamps=timestamps, prefix=prefix, terminal=terminal)

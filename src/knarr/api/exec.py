@@ -1,9 +1,10 @@
 """Endpoints of exec: further processes in a running container. Source: Engine API, tag Exec."""
 
 from knarr.api.router import route
-from knarr.api.streams import converse, detach_sequence, frame, hijack, stream_headers
+from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.engine import Engine
+from knarr.http.frames import frame
 from knarr.http.message import (
     Answer,
     ByteSink,

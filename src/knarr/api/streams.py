@@ -19,7 +19,6 @@ DEFAULT_DETACH_KEYS: Final = "ctrl-p,ctrl-q"
 _PIECE: Final = 64 * 1024
 _SPECIAL: Final = "@abcdefghijklmnopqrstuvwxyz[\\]^_"
 _MULTIPLEXED_SINCE: Final[ApiVersion] = (1, 42)
-_HEADER_BYTES: Final = 8
 
 
 def stream_headers(*, terminal: bool, version: ApiVersion) -> Mapping[str, str]:
@@ -73,11 +72,6 @@ class DetachScanner:
             else:
                 passed.append(byte)
         return bytes(passed), False
-
-
-def frame(stream: int, data: bytes) -> bytes:
-    """One frame of a multiplexed stream. stream: 1 stdout, 2 stderr, 3 the engine's error."""
-    return bytes((stream, 0, 0, 0)) + len(data).to_bytes(4, "big") + data
 
 
 async def converse(

@@ -86,7 +86,7 @@ def architecture() -> str:
 async def info(engine: Engine) -> SystemInfo:
     """SystemInfo."""
     about = engine.about
-    states = [container.status for container in engine.containers.all()]
+    states = [container.status for container in engine.views.all()]
     facts = engine.containers.machine
     version_2 = facts.cgroup_version == 2
     return SystemInfo(

@@ -10,9 +10,9 @@ import os
 import select
 
 from knarr.cli.exit import Exit
-from knarr.client.frames import ENGINE_ERROR, STDERR
 from knarr.client.lean import TYPE_CHECKING
 from knarr.errors import InvalidArgument, KnarrError
+from knarr.http.frames import ENGINE_ERROR, STDERR
 
 if TYPE_CHECKING:
     import signal

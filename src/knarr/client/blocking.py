@@ -10,10 +10,10 @@ from __future__ import annotations
 import _socket
 
 from knarr.client import versions
-from knarr.client.frames import STDOUT, Demultiplexer
 from knarr.client.lean import TYPE_CHECKING, loads
 from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk, request_head
 from knarr.errors import KnarrError, Unavailable, error_of
+from knarr.http.frames import STDOUT, Demultiplexer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

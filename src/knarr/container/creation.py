@@ -173,16 +173,6 @@ class Creator:
         undo.callback(self._volumes.release, volume.name, container.id)
         return located(plan, volume.mountpoint, name=volume.name, driver=volume.driver)
 
-    def descendants_of(self, names: Sequence[str]) -> frozenset[str]:
-        """The images called so, and all that were built upon them."""
-        found: set[str] = set()
-        for name in names:
-            try:
-                found |= self._images.descendants(self._images.resolve(name).id)
-            except (NotFound, InvalidArgument):
-                continue
-        return frozenset(found)
-
     def renamed(self, before: Container, name: str) -> Container:
         return dataclasses.replace(before, name=name)
 

@@ -18,6 +18,7 @@ from knarr.network import (
     own_network_text,
 )
 from knarr.network.resolv import HOST_FILE, RESOLVED_FILE
+from knarr.spec.docker.container import HostConfig
 
 _NAMES: Final = ("hosts", "hostname", "resolv.conf")
 
@@ -41,17 +42,16 @@ def files_in(folder: Path) -> NetworkFiles:
 
 
 def write_files(
-    folder: Path, container: Container, plugged: Plugged, gateways: tuple[str, ...]
+    folder: Path, member: Member, host: HostConfig, plugged: Plugged, gateways: tuple[str, ...]
 ) -> NetworkFiles:
     """Write all three anew, in place: a running container that has them mounted sees the change.
 
     gateways: what ``host-gateway`` stands for.
     """
-    hostname = container.record.config.hostname
     texts = (
-        _hosts(container, plugged, gateways),
-        f"{hostname}\n" if hostname else "",
-        _resolv_conf(container, plugged),
+        _hosts(member, host, plugged, gateways),
+        f"{member.hostname}\n" if member.hostname else "",
+        _resolv_conf(host, plugged),
     )
     for name, text in zip(_NAMES, texts, strict=True):
         _write(folder / name, text)
@@ -66,17 +66,14 @@ def _write(path: Path, text: str) -> None:
         os.close(handle)
 
 
-def _hosts(container: Container, plugged: Plugged, gateways: tuple[str, ...]) -> str:
-    host = container.record.host
+def _hosts(member: Member, host: HostConfig, plugged: Plugged, gateways: tuple[str, ...]) -> str:
     if host.network_mode == "host":
-        return host_hosts_text(
-            Path("/etc/hosts").read_text(), extra=host.extra_hosts, gateways=gateways
-        )
-    return hosts_text(member_of(container), plugged, extra=host.extra_hosts, gateways=gateways)
+        text = Path("/etc/hosts").read_text()
+        return host_hosts_text(text, extra=host.extra_hosts, gateways=gateways)
+    return hosts_text(member, plugged, extra=host.extra_hosts, gateways=gateways)
 
 
-def _resolv_conf(container: Container, plugged: Plugged) -> str:
-    host = container.record.host
+def _resolv_conf(host: HostConfig, plugged: Plugged) -> str:
     wishes = Wishes(servers=host.dns, search=host.dns_search, options=host.dns_options)
     of_host = host_resolv_conf()
     if host.network_mode == "host":

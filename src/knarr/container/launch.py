@@ -281,7 +281,13 @@ class Launcher:
         if other is not None:
             return files_in(self.folder(self._registry.find(other).id))
         gateways = self._networks.host_gateways()
-        return write_files(self.folder(container.id), container, plugged, gateways)
+        return write_files(
+            self.folder(container.id),
+            member_of(container),
+            container.record.host,
+            plugged,
+            gateways,
+        )
 
     async def connect(self, container: Container, network: str, settings: EndpointSettings) -> None:
         """Put a running container on one more network."""
@@ -339,6 +345,12 @@ class Launcher:
         shutil.rmtree(self.folder(container_id), ignore_errors=True)
         self._tasks.create_task(asyncio.to_thread(self._layers.empty_trash))
 
+    async def forget(self, container_id: str) -> None:
+        """What a process leaves that no container stands for."""
+        await self._keeper.remove_sandbox(container_id)
+        with suppress(Conflict):
+            await self._keeper.release(container_id)
+
     async def sweep(self, existing: Collection[str], running: Collection[str]) -> None:
         """At the daemon's start: take away what a crash left of containers half made or ended."""
         for folder in self._data.iterdir():
@@ -348,9 +360,7 @@ class Launcher:
         left = {entry.name for entry in self._run.iterdir()}
         left |= {entry.name for entry in (self._run.parent / "netns").iterdir()}
         for container_id in left - set(running):
-            await self._keeper.remove_sandbox(container_id)
-            with suppress(Conflict):
-                await self._keeper.release(container_id)
+            await self.forget(container_id)
 
     # Looking
 

@@ -17,6 +17,10 @@ _log = logging.getLogger("knarr.container")
 Told = Callable[[ContainerId, Health], Awaitable[None]]
 
 
+async def _nobody(_container_id: ContainerId, _health: Health) -> None:
+    """Until somebody listens."""
+
+
 class HealthWatch:
     """One task for each running container that has a check."""
 
@@ -24,20 +28,25 @@ class HealthWatch:
         self._execs = execs
         self._tasks = tasks
         self._watching: dict[ContainerId, asyncio.Task[None]] = {}
+        self._told: Told = _nobody
 
-    def begin(self, container: Container, told: Told) -> None:
-        """``told`` hears of every probe. Nothing happens where there is no check."""
+    def listen(self, told: Told) -> None:
+        """``told`` hears of every probe from now on."""
+        self._told = told
+
+    def begin(self, container: Container) -> None:
+        """From now on it is probed. Nothing happens where there is no check."""
         if probe_command(container.record.config) is None:
             return
         self.end(container.id)
-        self._watching[container.id] = self._tasks.create_task(self._watch(container, told))
+        self._watching[container.id] = self._tasks.create_task(self._watch(container))
 
     def end(self, container_id: ContainerId) -> None:
         """It stopped, or is paused."""
         if (task := self._watching.pop(container_id, None)) is not None:
             task.cancel()
 
-    async def _watch(self, container: Container, told: Told) -> None:
+    async def _watch(self, container: Container) -> None:
         async def run(command: tuple[str, ...], seconds: float) -> Probed:
             return await self._execs.probe(container.id, command, seconds)
 
@@ -51,6 +60,6 @@ class HealthWatch:
                 timestamp=rfc3339,
                 before=container.state.health,
             ):
-                await told(container.id, health)
+                await self._told(container.id, health)
         except Exception:
             _log.exception("watching the health of container %s", container.id)

@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
+from knarr.container.committing import Committer
 from knarr.container.creation import Creator
 from knarr.container.facts import prepared_machine
+from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
 from knarr.container.rows import load_all
 from knarr.container.settings import Defaults
+from knarr.container.steps import StepRunner
+from knarr.container.views import ContainerViews
 from knarr.content import BlobStore
 from knarr.daemon.settings import Settings
 from knarr.engine import About, Engine
@@ -75,13 +79,21 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         defaults=Defaults(runtime=default_runtime),
     )
     execs = ExecService(db=db, registry=registry, launcher=launcher, keeper=keeper)
+    steps = StepRunner(
+        keeper=keeper,
+        runtimes=runtimes,
+        networks=networks,
+        machine=machine,
+        run_root=run_root,
+    )
+    journal = Journal(db, registry)
     containers = ContainerService(
-        db=db,
-        registry=registry,
+        journal=journal,
         creator=creator,
         launcher=launcher,
         keeper=keeper,
         execs=execs,
+        steps=steps,
         networks=networks,
         machine=machine,
         tasks=tasks,
@@ -90,8 +102,19 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         registry=registry, layers=container_layers, volumes=volumes, tell=containers.tell
     )
     await launcher.sweep({each.id for each in registry}, running | keeper.untold_exits())
-    await containers.restore(processes)
-    watching = tasks.create_task(containers.watch_exits())
+    await containers.supervisor.restore(processes)
+    watching = tasks.create_task(containers.supervisor.watch_exits())
+    views = ContainerViews(
+        journal=journal, launcher=launcher, images=images, keeper=keeper, machine=machine
+    )
+    committer = Committer(
+        db=db,
+        registry=registry,
+        images=images,
+        layers=layers,
+        container_layers=container_layers,
+        keeper=keeper,
+    )
     about = About(
         id=_engine_id(db),
         data_root=data_root,
@@ -107,6 +130,8 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
             bus=bus,
             images=images,
             containers=containers,
+            views=views,
+            committer=committer,
             copier=copier,
             execs=execs,
             networks=networks,

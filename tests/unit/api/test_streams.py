@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knarr.api.streams import DetachScanner, detach_sequence, frame
+from knarr.api.streams import DetachScanner, detach_sequence
 from knarr.errors import InvalidArgument
 
 
@@ -35,7 +35,3 @@ def test_input_without_the_keys_passes_whole(pieces: list[bytes]) -> None:
     scanner = DetachScanner(b"\xfe\xff")
     clean = [piece.replace(b"\xff", b"").replace(b"\xfe", b"") for piece in pieces]
     assert b"".join(scanner.feed(piece)[0] for piece in clean) == b"".join(clean)
-
-
-def test_a_frame_tells_its_stream_and_length() -> None:
-    assert frame(2, b"ahoy") == b"\x02\x00\x00\x00\x00\x00\x00\x04ahoy"

@@ -2,8 +2,8 @@ from knarr.cli.attached import STDERR_FD, STDOUT_FD, write_all
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.client.calls import containers
-from knarr.client.frames import ENGINE_ERROR, STDERR
 from knarr.errors import InvalidArgument, KnarrError
+from knarr.http.frames import ENGINE_ERROR, STDERR
 
 
 @command("container logs")

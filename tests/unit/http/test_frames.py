@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knarr.client.frames import STDERR, STDOUT, Demultiplexer, frame
 from knarr.errors import Unavailable
+from knarr.http.frames import STDERR, STDOUT, Demultiplexer, frame
 
 frames = st.lists(st.tuples(st.sampled_from([STDOUT, STDERR]), st.binary(max_size=40)), max_size=8)
 

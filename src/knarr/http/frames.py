@@ -5,13 +5,7 @@ Source: Engine API, "Attach to a container", stream format.
 
 from __future__ import annotations
 
-from knarr.client.lean import TYPE_CHECKING
 from knarr.errors import Unavailable
-
-if TYPE_CHECKING:
-    from typing import Literal
-
-    Output = Literal["stdout", "stderr"]
 
 STDIN, STDOUT, STDERR, ENGINE_ERROR = range(4)
 _HEADER = 8  # bytes: the stream's number, three zeros, the payload's length (big-endian)
