@@ -450,6 +450,15 @@ def get_link(name: str) -> Request:
     return Request(_RTM_GETLINK, body, f"look up link {name}")
 
 
+def settle(name: str) -> Request:
+    """Have the kernel take note now, not a little later, that the link's other end is there.
+
+    Until it does, a link that is up drops what it is given. Linux 6.8 and later take note when
+    they are asked about the link; for older ones this is a question without effect.
+    """
+    return get_link(name)
+
+
 def get_links() -> Request:
     return Request(_RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0), "list links")
 

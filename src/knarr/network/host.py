@@ -250,7 +250,10 @@ class HostNetwork:
             requests = plan.loopback()
             for each, index in zip(endpoints, indices, strict=True):
                 requests += each.inside(index)
-            inside.act(requests)
+            inside.act([*requests, *(netlink.settle(each.interface) for each in endpoints)])
+            paired = [each for each in endpoints if each.link]
+            ends = [*(each.link for each in paired), *(each.anchor for each in paired)]
+            self._route.act([netlink.settle(name) for name in ends])
             self.change(add=entries)
         except BaseException:
             self._route.act([netlink.remove_link(each.link) for each in endpoints if each.link])
