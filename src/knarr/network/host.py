@@ -14,12 +14,12 @@ from ipaddress import ip_network
 from socket import socket
 from typing import Final, Protocol
 
-from knarr.kernel import netlink, nftables, sysctl
+from knarr.kernel import conntrack, netlink, nftables, sysctl
 from knarr.kernel.netlink import Link, Netlink
 from knarr.kernel.nftables import NfTables
 from knarr.network import plan, ruleset
 from knarr.network.firewall import Passage
-from knarr.network.model import Address, AddressRange
+from knarr.network.model import Address, AddressRange, PublishedPort
 from knarr.network.plan import WIRE_END, BridgePlan, EndpointPlan, Entry, Names, ParentPlan
 
 _MADE_BY_US: Final = "made by knarr"
@@ -45,6 +45,7 @@ class HostNetwork:
         self._route = Netlink.open()
         self._reaper = Netlink.open()
         self._nft = NfTables.open()
+        self._conntrack = Netlink.open(nftables.NETLINK_NETFILTER)
         self._passage = Passage(self._nft, names.table)
         self._bridges: dict[str, int] = {}  # link index by name, of bridges that are up
         self._has_table = False
@@ -53,6 +54,7 @@ class HostNetwork:
         self._route.close()
         self._reaper.close()
         self._nft.close()
+        self._conntrack.close()
 
     # What the host looks like
 
@@ -295,6 +297,25 @@ class HostNetwork:
     def reap(self, links: Sequence[str]) -> None:
         """Take links away for good: slow, and from a thread of its own."""
         self._reaper.act([netlink.remove_link(name) for name in links])
+
+    def forget_flows(self, ports: Iterable[PublishedPort], *, gone: Iterable[Address] = ()) -> None:
+        """UDP flows to ``ports``, and those that ``gone`` answered, are decided upon anew."""
+        published = {port.host_port for port in ports if port.protocol == "udp"}
+        left = set(gone)
+        if not published:
+            return
+        only = next(iter(published)) if len(published) == 1 else None
+        for family in (nftables.IPV4, nftables.IPV6):
+            flows = conntrack.udp_flows(self._conntrack, family, to_port=only)
+            conntrack.forget(
+                self._conntrack,
+                family,
+                [
+                    flow
+                    for flow in flows
+                    if flow.to_port in published and (not left or flow.reply_from in left)
+                ],
+            )
 
     # After a crash
 

@@ -135,9 +135,13 @@ class Plugs:
     async def unplug(self, container: ContainerId) -> None:
         """Off all networks, ports free again. Content when it was not plugged in."""
         endpoints = self.registry.of(container)
-        links, entries = _links(endpoints), port_entries(self.ports.ports_of(container))
+        ports = self.ports.ports_of(container)
+        links, entries = _links(endpoints), port_entries(ports)
         if links or entries:
             await self.worker.act(self.host.unplug, links, entries)
+        if any(port.protocol == "udp" for port in ports):
+            gone = {port.target for port in ports}
+            await self.worker.act(self.host.forget_flows, ports, gone=gone)
         with self.db.transaction() as tx:
             rows.remove_member(tx, container)
             rows.remove_endpoints(tx, endpoints)
@@ -215,6 +219,8 @@ class Plugs:
         plans = self._plans(endpoints, hairpin=bool(ports))
         try:
             await self.worker.act(self.host.plug, sandbox, bridges, plans, port_entries(ports))
+            if any(port.protocol == "udp" for port in ports):
+                await self.worker.act(self.host.forget_flows, ports)
         except OSError as error:
             raise KnarrError(f"failed to set up container networking: {error}") from error
 

@@ -57,6 +57,22 @@ async def test_a_published_udp_port_answers(
         assert answers_udp(server, client, address, 5353)
 
 
+async def test_a_udp_flow_from_before_is_led_to_the_container_and_then_to_the_next(
+    outside: Namespace, networks: NetworkService, run: Runner
+) -> None:
+    client = outside.udp("0.0.0.0", 0)
+    client.sendto(b"early", (HOST, 5353))  # the kernel remembers: to the host itself
+    wish = PortRequest(container_port=53, protocol="udp", first=5353, last=5353)
+    first = await run("first", ports=(wish,))
+    assert answers_udp(first.space.udp("0.0.0.0", 53), client, HOST, 5353)
+    mate = await run("mate")  # so that the next one has another address
+    await networks.unplug(first.id)
+    await run("filler")
+    second = await run("second", ports=(wish,))
+    assert second.address() not in {first.address(), mate.address()}
+    assert answers_udp(second.space.udp("0.0.0.0", 53), client, HOST, 5353)
+
+
 async def test_a_port_that_is_not_published_is_not_reached(
     host: Namespace, outside: Namespace, run: Runner
 ) -> None:
