@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator, Sequence
 
 from knarr.api.router import Filters, only_known, route
+from knarr.dockerfile.changes import edited
 from knarr.engine import Engine
-from knarr.errors import InvalidArgument
+from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.message import Request, Response
+from knarr.image import Import, new_name
+from knarr.image.bootstrap import Bootstrap, own_suite
 from knarr.spec.docker.image import (
     ImageDeleted,
     ImageHistoryItem,
@@ -14,6 +17,7 @@ from knarr.spec.docker.image import (
     ImageSummary,
 )
 from knarr.spec.docker.progress import Progress
+from knarr.spec.oci.platform import parse_platform
 
 _NO_FILTERS = Filters({})
 _TAR = {"Content-Type": "application/x-tar"}
@@ -44,6 +48,45 @@ async def save_several(engine: Engine, *, names: tuple[str, ...] = ()) -> Respon
 async def load(engine: Engine, request: Request, *, quiet: bool = False) -> AsyncIterator[Progress]:
     """ImageLoad: archives as `save` of any Docker writes them, and OCI layouts."""
     return engine.images.load(aiter(request.body), quiet=quiet)
+
+
+@route("POST", "/images/create")
+async def create(
+    engine: Engine,
+    request: Request,
+    *,
+    from_src: str = "",
+    from_image: str = "",
+    repo: str = "",
+    tag: str = "",
+    message: str = "",
+    changes: tuple[str, ...] = (),
+    platform: str = "",
+) -> AsyncIterator[Progress]:
+    """ImageCreate: ``fromImage`` pulls, ``fromSrc`` imports the tar in the body."""
+    if from_image:
+        raise Unsupported("pull is not there yet: load an archive, or use `image bootstrap`")
+    if from_src != "-":
+        raise Unsupported("import takes the archive itself: fetch the URL, and pipe it in")
+    lines = tuple(line for each in changes for line in each.splitlines())
+    wanted = Import(
+        name=new_name(repo, tag) if repo else None,
+        message=message,
+        platform=parse_platform(platform) if platform else None,
+        edit=lambda config: edited(config, lines),
+    )
+    return engine.images.import_(aiter(request.body), wanted)
+
+
+@route("POST", "/knarr/images/bootstrap")
+async def bootstrap(
+    engine: Engine, *, tag: str = "", suite: str = "", include: tuple[str, ...] = ()
+) -> AsyncIterator[Progress]:
+    """knarr's own: a base image from the distribution's signed packages."""
+    wanted = Bootstrap(
+        tag=new_name(tag), suite=suite or own_suite(), include=tuple(sorted(set(include)))
+    )
+    return engine.images.bootstrap(wanted, engine.about.data_root / "tmp")
 
 
 @route("POST", "/images/prune")

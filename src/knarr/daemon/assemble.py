@@ -45,6 +45,8 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     layers = Layers(data_root, [Unpacked()])
     container_layers = ContainerLayers(db, layers, data_root, run_root)
     images = ImageService(db, blobs, layers, registry)
+    for found in await asyncio.to_thread(images.repair):
+        _log.warning("%s", found)
     volumes = VolumeService(db=db, data_root=data_root, run_root=run_root)
     keeper = Keeper(run_root)
     networks = NetworkService(db, str(run_root), sockets=keeper)

@@ -93,11 +93,11 @@ class Machine:
                 for path in names
                 if path.suffix in (".list", ".sources") and path.is_file()
             },
-            suite=_own_suite(),
+            suite=own_suite(),
         )
 
 
-def _own_suite() -> str:
+def own_suite() -> str:
     """The codename in os-release; empty on a distribution without one."""
     with suppress(OSError):
         for line in Path("/etc/os-release").read_text().splitlines():

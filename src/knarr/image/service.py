@@ -120,6 +120,10 @@ class ImageService:
         layers = layer_rows.all_layers(self._db)
         return {diff_id: layer.content_bytes for diff_id, layer in layers.items()}
 
+    def layers_bytes(self) -> int:
+        """Of all layers here, each counted once."""
+        return sum(self._layer_sizes().values())
+
     def _filter(self, filters: Filters, known: Sequence[str]) -> ImageFilter:
         return ImageFilter.parse(
             filters,

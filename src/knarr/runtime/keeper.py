@@ -55,6 +55,10 @@ class _Census:
     orphans: list[Running] = field(default_factory=list)
 
 
+_DIALS: Final = 20
+_DIAL_SECONDS: Final = 0.005
+
+
 class Keeper:
     """One connection, reconnected when it breaks; a keeper is started when there is none.
 
@@ -435,12 +439,14 @@ class Keeper:
             return Connection(dial(self.run_root), told, self._news.set)
         except (FileNotFoundError, ConnectionRefusedError):
             await start_keeper(self.run_root)
-        try:
-            return Connection(dial(self.run_root), told, self._news.set)
-        except OSError as error:
-            raise Unavailable(
-                f"the keeper of {self.run_root} cannot be reached: {error}"
-            ) from error
+        for attempt in range(_DIALS):
+            try:
+                return Connection(dial(self.run_root), told, self._news.set)
+            except OSError as error:
+                # Somebody else's keeper has the folder already, and is about to listen.
+                problem = error
+                await asyncio.sleep(_DIAL_SECONDS * attempt)
+        raise Unavailable(f"the keeper of {self.run_root} cannot be reached: {problem}")
 
     def _on_exit(self, number: int, exit_: Exit) -> None:
         self._let_go(exit_.id, exit_.exec_id)

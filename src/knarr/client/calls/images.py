@@ -98,6 +98,15 @@ def import_(
     return Lines("POST", "/images/create", pairs, body=archive, headers=headers)
 
 
+def bootstrap(tag: str, *, suite: str = "", include: Iterable[str] = ()) -> Lines[Progress]:
+    """knarr's own: a base image from the distribution's packages, for machines without a registry.
+
+    suite: of the distribution; empty for the engine's own machine's.
+    """
+    pairs = query(include=list(include), suite=suite or None, tag=tag)
+    return Lines("POST", "/knarr/images/bootstrap", pairs)
+
+
 def load(
     archive: bytes | Iterable[bytes], *, quiet: bool = False, platforms: Iterable[Platform] = ()
 ) -> Lines[Progress]:
