@@ -7,6 +7,7 @@ from pathlib import Path
 from knarr.container import ContainerService, Copier, ExecService
 from knarr.container.committing import Committer
 from knarr.container.views import ContainerViews
+from knarr.dockerfile.service import BuildService
 from knarr.events import EventBus
 from knarr.image import ImageService
 from knarr.network import NetworkService
@@ -45,3 +46,4 @@ class Engine:
     execs: ExecService
     networks: NetworkService
     volumes: VolumeService
+    builds: BuildService

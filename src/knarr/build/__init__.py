@@ -1,4 +1,29 @@
 """The solver: a content-addressed graph of operations, its cache, and what comes out.
 
-May import: image, snapshot, runtime, content, store, events, spec, errors, ids.
+graph.py and ops/ are the values, solver.py brings them about, rows.py and keys.py are the cache;
+tree.py, selection.py, draft.py and copying.py take files from where they are to a layer;
+execution.py runs commands through a Runner (runner.py) that others give.
+May import: image, snapshot, content, store, events, kernel, spec, errors, ids, patterns.
 """
+
+from knarr.build.graph import Vertex
+from knarr.build.model import Files, Layered, Mark
+from knarr.build.runner import BoundPath, Ended, MemoryPath, Process, Resources, Runner
+from knarr.build.session import Session, StepFailed
+from knarr.build.solver import Solver
+
+__all__ = [
+    "BoundPath",
+    "Ended",
+    "Files",
+    "Layered",
+    "Mark",
+    "MemoryPath",
+    "Process",
+    "Resources",
+    "Runner",
+    "Session",
+    "Solver",
+    "StepFailed",
+    "Vertex",
+]

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -72,10 +72,16 @@ class CacheMounts:
     def in_use(self, identity: str, number: int) -> bool:
         return bool(self._users.get((Digest(identity), number)))
 
-    def remove(self, identity: str, number: int) -> None:
-        """Delete a directory that nobody uses. Takes long: off the loop."""
+    def discard(self, identity: str, number: int) -> None:
+        """Take a directory away. Quick; ``empty_trash`` deletes it."""
         path = self.path(identity, number)
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            os.rename(path, self._folder / f".trash-{os.urandom(8).hex()}")
+
+    def empty_trash(self) -> None:
+        """Takes long: off the loop."""
+        for entry in self._folder.glob(".trash-*"):
+            shutil.rmtree(entry, ignore_errors=True)
 
 
 def _make(path: Path, mount: CacheMount, seed: Seed | None) -> None:

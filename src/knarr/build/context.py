@@ -17,7 +17,6 @@ from typing import Final, Self
 from knarr.build.tree import ArchiveTree, Entry
 from knarr.content import Compression, decompressor, sniffed, write_all
 from knarr.errors import InvalidArgument
-from knarr.patterns import IgnoreRules
 from knarr.snapshot.names import kept_xattr
 from knarr.snapshot.tar import Member, TarStream, header
 
@@ -27,13 +26,17 @@ _COPIED: Final = frozenset({
     header.FIFO,
 })  # fmt: skip
 _FLUSH_BYTES: Final = 1 << 20
+_ASIDE_BYTES: Final = 1 << 20  # of one secret
 
 
 class SpooledArchive:
     """A tar on disk and its index. A context manager: the file goes with it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, aside: str = "") -> None:
+        """Members beneath the folder ``aside`` are kept in memory and never written."""
         self._path = path
+        self._aside = f"{aside}/" if aside else ""
+        self.aside: dict[str, bytes] = {}
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._position = 0
         self._pending = bytearray()
@@ -75,6 +78,11 @@ class SpooledArchive:
 
     def _take(self, stream: TarStream, member: Member, *, as_root: bool) -> None:
         path = inside(os.fsdecode(member.name))
+        if self._aside and path.startswith(self._aside):
+            if member.kind == header.REGULAR:
+                name = path.removeprefix(self._aside)
+                self.aside[name] = stream.read(member, _ASIDE_BYTES)
+            return
         if member.kind == header.HARD_LINK:
             self._link(path, member)
             return
@@ -118,14 +126,6 @@ class SpooledArchive:
         write_all(self._fd, memoryview(self._pending))
         self._position += len(self._pending)
         self._pending = bytearray()
-
-    def ignore(self, rules: IgnoreRules) -> None:
-        """Take out of the index what the rules exclude; directories stay while something in
-        them does."""
-        excluded = [path for path in self.tree.entries if rules.excludes(path)]
-        for path in reversed(excluded):
-            if not self.tree.children.get(path):
-                self.tree.remove(path)
 
 
 def inside(name: str) -> str:

@@ -1,10 +1,19 @@
 """What a build hands from operation to operation, and what the cache remembers of it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from knarr.build.tree import Tree
 from knarr.ids import DiffId, Digest
 from knarr.snapshot import Layer
+
+
+class Mark(NamedTuple):
+    """How a chain grew: after this vertex it had so many layers, and said this of its time."""
+
+    vertex: Digest
+    layers: int
+    time_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,10 +22,17 @@ class Layered:
 
     time_ns: what the result says of itself, so that it is the same wherever and whenever it is
     built: the newest time among what it was made from. Nanoseconds since the epoch.
+    marks: of the operations it came from, first ones first; what the history is told from.
     """
 
     diff_ids: tuple[DiffId, ...]  # lowest first
     time_ns: int = 0
+    marks: tuple[Mark, ...] = ()
+
+    def marked(self, vertex: Digest) -> "Layered":
+        """With a mark for what ``vertex`` came to."""
+        mark = Mark(vertex, len(self.diff_ids), self.time_ns)
+        return Layered(diff_ids=self.diff_ids, time_ns=self.time_ns, marks=(*self.marks, mark))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +64,11 @@ class Record:
     made_ns: int
     used_ns: int
     uses: int
+    marks: tuple[Mark, ...] = ()  # of the key that it was found by
 
     @property
     def result(self) -> Layered:
-        return Layered(diff_ids=self.diff_ids, time_ns=self.time_ns)
+        return Layered(diff_ids=self.diff_ids, time_ns=self.time_ns, marks=self.marks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +80,9 @@ class NewRecord:
     below: tuple[DiffId, ...]
     layer: Layer | None
     time_ns: int
-    keys: tuple[Digest, ...]
+    key: Digest  # by definition
+    content_key: Digest
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

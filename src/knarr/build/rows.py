@@ -3,9 +3,11 @@
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from knarr.build.model import CacheMountUse, NewRecord, Record
+import msgspec
+
+from knarr.build.model import CacheMountUse, Mark, NewRecord, Record
 from knarr.ids import DiffId, Digest
 from knarr.snapshot.rows import hold_layers, put_layer, release_layers
 from knarr.store import Database, Transaction
@@ -16,10 +18,14 @@ HOLDER = "build/"
 def find(db: Database, key: Digest) -> Record | None:
     """The record that ``key`` leads to."""
     row = db.query_one(
-        "SELECT build_records.* FROM build_keys JOIN build_records ON id = record WHERE key = ?",
+        "SELECT build_records.*, marks FROM build_keys JOIN build_records ON id = record"
+        " WHERE key = ?",
         (key,),
     )
-    return None if row is None else _record(row, _chain(db, row["id"]))
+    if row is None:
+        return None
+    marks = msgspec.json.decode(row["marks"], type=tuple[Mark, ...])
+    return _record(row, _chain(db, row["id"]), marks)
 
 
 def every(db: Database) -> list[Record]:
@@ -43,6 +49,7 @@ def put(tx: Transaction, new: NewRecord) -> Record:
         made_ns=now_ns,
         used_ns=now_ns,
         uses=1,
+        marks=new.marks,
     )
     if new.layer is not None:
         put_layer(tx, new.layer)
@@ -53,15 +60,17 @@ def put(tx: Transaction, new: NewRecord) -> Record:
          record.time_ns, now_ns, now_ns),
     )  # fmt: skip
     hold_layers(tx, HOLDER + record.id, record.diff_ids)
-    add_keys(tx, record.id, new.keys)
+    add_key(tx, record.id, new.key, new.marks)
+    add_key(tx, record.id, new.content_key)
     drop_unreachable(tx)
     return record
 
 
-def add_keys(tx: Transaction, record: str, keys: Iterable[Digest]) -> None:
-    tx.executemany(
-        "INSERT OR REPLACE INTO build_keys (key, record) VALUES (?, ?)",
-        [(key, record) for key in keys],
+def add_key(tx: Transaction, record: str, key: Digest, marks: Sequence[Mark] = ()) -> None:
+    """``marks`` belong to keys by definition: those by content are reached in many ways."""
+    tx.execute(
+        "INSERT OR REPLACE INTO build_keys (key, record, marks) VALUES (?, ?, ?)",
+        (key, record, msgspec.json.encode(marks).decode()),
     )
 
 
@@ -93,7 +102,7 @@ def _chain(db: Database, record: str) -> tuple[DiffId, ...]:
     return tuple(DiffId(Digest(row["diff_id"])) for row in rows)
 
 
-def _record(row: sqlite3.Row, diff_ids: tuple[DiffId, ...]) -> Record:
+def _record(row: sqlite3.Row, diff_ids: tuple[DiffId, ...], marks: tuple[Mark, ...] = ()) -> Record:
     return Record(
         id=row["id"],
         kind=row["kind"],
@@ -105,6 +114,7 @@ def _record(row: sqlite3.Row, diff_ids: tuple[DiffId, ...]) -> Record:
         made_ns=row["made_ns"],
         used_ns=row["used_ns"],
         uses=row["uses"],
+        marks=marks,
     )
 
 

@@ -18,6 +18,7 @@ class Session:
     contexts: by name, ``context`` being the build context. secrets, agents (sockets): by id.
     proxies: variables that steps see and the cache does not. hosts: names for /etc/hosts.
     epoch_ns: SOURCE_DATE_EPOCH. uncached: vertices that are done anew.
+    lease: who holds the layers that the build is given until it is over.
     timeout_s: of one step. allowed: what a step may have only if the client says so.
     """
 
@@ -30,8 +31,9 @@ class Session:
     epoch_ns: int | None = None
     no_cache: bool = False
     uncached: frozenset[Digest] = frozenset()
+    lease: str = ""
     timeout_s: float | None = None
-    allowed: frozenset[str] = frozenset({"network.host", "security.insecure"})
+    allowed: frozenset[str] = frozenset({"network.host"})
     listener: Listener = field(default_factory=Silence)
 
 

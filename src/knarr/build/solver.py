@@ -7,7 +7,8 @@ its inputs are there, by their *content*: they may have been made anew and come 
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from knarr.build.copying import selection_digest, subtree_digest
 from knarr.build.execution import Executor
 from knarr.build.flights import Flights
 from knarr.build.graph import Vertex, digest_of
+from knarr.build.housekeeping import Housekeeping
 from knarr.build.inline import InlineTree
 from knarr.build.layering import Layering
 from knarr.build.model import Files, Layered, NewRecord, Result
@@ -35,15 +37,18 @@ from knarr.build.ops import (
     Merge,
     Scratch,
     Squash,
+    Stored,
 )
 from knarr.build.runner import Runner
 from knarr.build.session import Session
 from knarr.build.sources import Sources, known_digest
 from knarr.build.tree import FolderTree
+from knarr.content import rows as content_rows
 from knarr.errors import KnarrError, NotFound
 from knarr.ids import DiffId, Digest, new_hex
 from knarr.snapshot import ContainerLayers, Layer, Layers
-from knarr.store import Database
+from knarr.snapshot import rows as layer_rows
+from knarr.store import Database, Transaction
 
 _SECOND_NS: Final = 1_000_000_000
 
@@ -73,6 +78,7 @@ class Solver:
             layers, containers, runner, self.cache_mounts, run_root, self.scratch
         )
         self.flights: Flights[Layered] = Flights()
+        self.cache = Housekeeping(db, layers, self.cache_mounts, data_root)
 
     async def solve(self, vertex: Vertex, session: Session) -> Layered:
         """The file system that ``vertex`` stands for. Its layers are held by the cache.
@@ -95,6 +101,23 @@ class Solver:
         if isinstance(result, Files):
             raise KnarrError("a build ends with a file system, not with files")
         return result
+
+    @contextmanager
+    def leased(self) -> Iterator[str]:
+        """The name of a lease for the length of a block: what a session holds under it stays."""
+        lease = f"lease/build/{new_hex()}"
+        with self.db.transaction() as tx:
+            content_rows.lease(tx, lease)
+        try:
+            yield lease
+        finally:
+            with self.db.transaction() as tx:
+                content_rows.end_lease(tx, lease)
+
+    def recall(self, vertex: Vertex, inputs: keys.Inputs) -> Layered | None:
+        """What the cache has of an operation with these inputs. Nothing is done for it."""
+        record = rows.find(self.db, keys.key_of(vertex.op, inputs))
+        return record.result if record else None
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -183,18 +206,20 @@ class _Solving:
         return Files(tree=tree)
 
     async def _merged(self, vertex: Vertex) -> Layered:
-        parts = await self._all(vertex.inputs)
-        return Layered(
-            diff_ids=tuple(diff_id for part in parts for diff_id in _layered(part).diff_ids),
+        parts = [_layered(each) for each in await self._all(vertex.inputs)]
+        merged = Layered(
+            diff_ids=tuple(diff_id for part in parts for diff_id in part.diff_ids),
             time_ns=max(part.time_ns for part in parts),
+            marks=parts[0].marks,
         )
+        return merged.marked(vertex.digest)
 
     # The cache
 
     async def _cached(self, vertex: Vertex) -> Layered:
         anew = self._session.no_cache or vertex.digest in self._session.uncached
         key = await self._definition_key(vertex)
-        if not anew and (found := self._look_up(key)) is not None:
+        if not self._stands_on_new(vertex) and (found := self._look_up(key)) is not None:
             self._session.listener.cached(vertex, found)
             return found
         if anew:
@@ -206,63 +231,85 @@ class _Solving:
             self._session.listener.cached(vertex, made)
         return made
 
-    def _look_up(self, *found_by: Digest) -> Layered | None:
-        """The result that one of the keys leads to, if its layers are still there."""
-        for key in found_by:
-            record = rows.find(self._solver.db, key)
-            if record is None:
-                continue
-            if not all(self._solver.layers.has(each) for each in record.diff_ids):
-                continue
-            with self._solver.db.transaction() as tx:
-                rows.used(tx, record.id)
-                rows.add_keys(tx, record.id, found_by)
-            return record.result
-        return None
+    def _stands_on_new(self, vertex: Vertex) -> bool:
+        """Whether something in it, or itself, is to be done anew: its definition says nothing."""
+        session = self._session
+        if session.no_cache or not session.uncached:
+            return session.no_cache
+        return any(each.digest in session.uncached for each in vertex.walk())
+
+    def _look_up(self, key: Digest) -> Layered | None:
+        """The result that the key leads to, if its layers are still there."""
+        record = rows.find(self._solver.db, key)
+        if record is None or not all(self._solver.layers.has(each) for each in record.diff_ids):
+            return None
+        with self._solver.db.transaction() as tx:
+            rows.used(tx, record.id)
+            self._hold(tx, record.diff_ids)
+        return record.result
+
+    def _look_up_content(
+        self, vertex: Vertex, base: Layered, key: Digest, content_key: Digest
+    ) -> Layered | None:
+        """The same by what the inputs came to; from now on the definition leads there, too."""
+        record = rows.find(self._solver.db, content_key)
+        if record is None or not all(self._solver.layers.has(each) for each in record.diff_ids):
+            return None
+        found = Layered(diff_ids=record.diff_ids, time_ns=record.time_ns, marks=base.marks)
+        found = found.marked(vertex.digest)
+        with self._solver.db.transaction() as tx:
+            rows.used(tx, record.id)
+            rows.add_key(tx, record.id, key, found.marks)
+            self._hold(tx, found.diff_ids)
+        return found
+
+    def _hold(self, tx: Transaction, diff_ids: Sequence[DiffId]) -> None:
+        """So that no prune takes away, in the middle of a build, what it has been given."""
+        if self._session.lease:
+            layer_rows.hold_layers(tx, self._session.lease, diff_ids)
 
     async def _made(self, vertex: Vertex, key: Digest, *, anew: bool) -> Layered:
         """Done, whatever the definition says, unless the contents of its inputs are known."""
         inputs = await self._all(vertex.inputs)
-        by_content = await self._content_key(vertex, inputs)
-        if not anew and (found := self._look_up(by_content, key)) is not None:
-            self._session.listener.cached(vertex, found)
-            return found
+        base = _layered(inputs[0])
+        content_key = await self._content_key(vertex, inputs)
         listener = self._session.listener
+        known = None if anew or self._stands_on_new(vertex) else self._look_up(key)
+        if known is None and not anew:
+            known = self._look_up_content(vertex, base, key, content_key)
+        if known is not None:
+            listener.cached(vertex, known)
+            return known
         listener.started(vertex)
-        result = await self._done(vertex, inputs, (key, by_content))
+        made = await self._carried_out(vertex, base, inputs[1:])
+        result = self._recorded(vertex, base, made, key, content_key)
         listener.done(vertex, result)
         return result
 
-    async def _done(
-        self, vertex: Vertex, inputs: list[Result], found_by: tuple[Digest, ...]
-    ) -> Layered:
-        """The operation carried out and recorded."""
-        base = _layered(inputs[0])
-        made = await self._carried_out(vertex, base, inputs[1:])
-        described = vertex.op.describe()
-        return self._recorded(vertex.op.kind, described, base.diff_ids, made, found_by)
-
     def _recorded(
-        self,
-        kind: str,
-        description: str,
-        below: tuple[DiffId, ...],
-        made: _Made,
-        found_by: tuple[Digest, ...],
+        self, vertex: Vertex, base: Layered, made: _Made, key: Digest, content_key: Digest
     ) -> Layered:
+        added = (made.layer.diff_id,) if made.layer else ()
+        result = Layered(
+            diff_ids=(*base.diff_ids, *added), time_ns=made.time_ns, marks=base.marks
+        ).marked(vertex.digest)
         new = NewRecord(
-            kind=kind,
-            description=description,
-            below=below,
+            kind=vertex.op.kind,
+            description=vertex.op.describe(),
+            below=base.diff_ids,
             layer=made.layer,
             time_ns=made.time_ns,
-            keys=found_by,
+            key=key,
+            content_key=content_key,
+            marks=result.marks,
         )
         try:
             with self._solver.db.transaction() as tx:
-                return rows.put(tx, new).result
+                rows.put(tx, new)
+                self._hold(tx, result.diff_ids)
         finally:
             self._unpin(made.layer)
+        return result
 
     async def _carried_out(self, vertex: Vertex, base: Layered, inputs: list[Result]) -> _Made:
         epoch_ns = self._session.epoch_ns
@@ -325,7 +372,8 @@ class _Solving:
             return found
         layering = self._solver.layering
         made = await self._in_thread(lambda: (layering.files(files, source), files.time_ns))
-        return self._recorded("files", f"files of {source}", (), made, (key,))
+        stored = Vertex(Stored(source=source))
+        return self._recorded(stored, Layered(diff_ids=()), made, key, key)
 
     async def _all(self, vertices: Iterable[Vertex]) -> list[Result]:
         waiting = [asyncio.ensure_future(self.result(each)) for each in vertices]

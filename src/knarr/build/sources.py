@@ -9,14 +9,14 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
-import urllib3
 
 from knarr.build.graph import digest_of
 from knarr.build.model import Files, Result
@@ -26,10 +26,14 @@ from knarr.errors import InvalidArgument, KnarrError, NotFound, Unavailable, Uns
 from knarr.ids import Digest
 from knarr.kernel.openat2 import open_directory
 
+if TYPE_CHECKING:
+    import urllib3
+
 _PIECE_BYTES: Final = 1 << 20
 _FILE_MODE: Final = 0o600
 _SECOND_NS: Final = 1_000_000_000
-_TIMEOUT: Final = urllib3.Timeout(connect=30, read=60)
+_CONNECT_S: Final = 30
+_READ_S: Final = 60
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
@@ -47,7 +51,6 @@ class Sources:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._pool = urllib3.PoolManager(retries=urllib3.Retry(3, redirect=10), timeout=_TIMEOUT)
 
     async def http(self, op: Http, secrets: Mapping[str, bytes]) -> Files:
         """The file. Raises NotFound, Unavailable; InvalidArgument for another checksum."""
@@ -73,17 +76,11 @@ class Sources:
             asked["If-None-Match"] = known.etag
         elif known is not None and known.last_modified:
             asked["If-Modified-Since"] = known.last_modified
-        try:
-            answer = self._pool.request("GET", op.url, headers=asked, preload_content=False)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"failed to load {op.url}: {error}") from error
-        try:
+        with _answer(op.url, asked) as answer:
             if answer.status == 304 and known is not None:
                 return known
             _refuse_failure(op.url, answer.status)
             return _stored(op, place, answer)
-        finally:
-            answer.release_conn()
 
     async def git(self, op: Git, checkout: Path, secrets: Mapping[str, bytes]) -> Files:
         """The tree at the wanted commit, in the new folder ``checkout``."""
@@ -128,6 +125,27 @@ def _within(checkout: Path, op: Git) -> FolderTree:
 # The web
 
 
+@contextmanager
+def _answer(url: str, headers: Mapping[str, str]) -> Iterator["urllib3.BaseHTTPResponse"]:
+    """One request over a connection of its own. Raises Unavailable.
+
+    urllib3 is loaded by the first download: a daemon without any does not carry it.
+    """
+    import urllib3
+
+    retries = urllib3.Retry(3, redirect=10)
+    timeout = urllib3.Timeout(connect=_CONNECT_S, read=_READ_S)
+    with urllib3.PoolManager(retries=retries, timeout=timeout) as pool:
+        try:
+            answer = pool.request("GET", url, headers=headers, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"failed to load {url}: {error}") from error
+        try:
+            yield answer
+        finally:
+            answer.close()
+
+
 def _known(place: Path, name: str) -> _About | None:
     try:
         about = msgspec.json.decode((place / "about.json").read_bytes(), type=_About)
@@ -143,8 +161,10 @@ def _refuse_failure(url: str, status: int) -> None:
         raise Unavailable(f"invalid response status {status} for {url}")
 
 
-def _stored(op: Http, place: Path, answer: urllib3.BaseHTTPResponse) -> _About:
+def _stored(op: Http, place: Path, answer: "urllib3.BaseHTTPResponse") -> _About:
     """The body under its name, whole or not at all."""
+    import urllib3
+
     incoming = place.with_name(f"{place.name}.{os.urandom(4).hex()}")
     (incoming / "file").mkdir(parents=True, mode=0o700)
     sha = hashlib.sha256()
@@ -209,7 +229,7 @@ class _Git:
         await self.run("remote", "add", "origin", op.url)
         wanted = op.ref or "HEAD"
         try:
-            await self.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", wanted)
+            await self._fetch(wanted)
         except KnarrError:
             if not _COMMIT.fullmatch(wanted):  # servers need not give out a commit by its name
                 raise
@@ -220,6 +240,15 @@ class _Git:
         if op.submodules and (self._folder / ".gitmodules").exists():
             await self.run("submodule", "update", "--quiet", "--init", "--recursive", "--depth=1")
         return (await self.run("rev-parse", "HEAD")).strip()
+
+    async def _fetch(self, wanted: str) -> None:
+        """No more of the past than is needed, where the server knows how to give less."""
+        try:
+            await self.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", wanted)
+        except Unavailable as error:
+            if "shallow" not in str(error):
+                raise
+            await self.run("fetch", "--quiet", "--no-tags", "origin", wanted)
 
     async def run(self, *arguments: str) -> str:
         """What git says. Raises Unavailable with its complaint."""

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from knarr.errors import InvalidArgument
 from knarr.kernel.openat2 import open_directory
+from knarr.patterns import IgnoreRules
 from knarr.snapshot.names import kept_xattr
 from knarr.snapshot.tar import Member, header
 
@@ -143,6 +144,23 @@ class ArchiveTree:
         parent, _, name = path.rpartition("/")
         self.children[parent].pop(name, None)
 
+    def hide(self, rules: IgnoreRules) -> None:
+        """Without what the rules exclude; a directory stays while something in it does."""
+        excluded = [path for path in self.entries if rules.excludes(path)]
+        for path in reversed(excluded):
+            if not self.children.get(path):
+                self.remove(path)
+
+    def split(self, top: str) -> "ArchiveTree":
+        """The files beneath ``top`` as a tree of their own; they are no longer in this one."""
+        apart = ArchiveTree(self.data)
+        for entry in list(walk(self, top)):
+            path = entry.path[len(top) + 1 :]
+            member = entry.member._replace(name=os.fsencode(path))
+            apart.add(entry._replace(path=path, member=member))
+        self.remove(top)
+        return apart
+
     def entry(self, path: str) -> Entry | None:
         return self.entries.get(path) or (None if path else implied_directory(""))
 
@@ -159,12 +177,14 @@ class FolderTree:
     """A directory of the file system, seen through a descriptor; nothing outside can be reached."""
 
     def __init__(self, root: int) -> None:
-        self._root = root
+        """``root`` stays the caller's own."""
+        self._root = os.dup(root)
         self._path = ""
         self._folder = os.dup(root)  # the directory looked into last
 
     def close(self) -> None:
         os.close(self._folder)
+        os.close(self._root)
 
     def entry(self, path: str) -> Entry | None:
         parent, _, name = path.rpartition("/")

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from knarr.build import Solver
 from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
 from knarr.container.committing import Committer
 from knarr.container.creation import Creator
@@ -17,6 +18,7 @@ from knarr.container.steps import StepRunner
 from knarr.container.views import ContainerViews
 from knarr.content import BlobStore
 from knarr.daemon.settings import Settings
+from knarr.dockerfile.service import BuildService
 from knarr.engine import About, Engine
 from knarr.events import EventBus
 from knarr.ids import ContainerId, new_hex
@@ -117,6 +119,12 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         container_layers=container_layers,
         keeper=keeper,
     )
+    builds = BuildService(
+        db,
+        images,
+        Solver(db, layers, container_layers, steps, data_root, run_root),
+        data_root,
+    )
     about = About(
         id=_engine_id(db),
         data_root=data_root,
@@ -138,6 +146,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
             execs=execs,
             networks=networks,
             volumes=volumes,
+            builds=builds,
         )
     finally:
         watching.cancel()

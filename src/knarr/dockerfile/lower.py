@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from knarr.build.graph import Vertex
-from knarr.build.ops import Context, Image, Scratch
+from knarr.build.ops import Context, Copy, Image, Scratch, Selection
 from knarr.dockerfile.directives import CheckOptions
 from knarr.dockerfile.expansion import ExpansionError, expand
 from knarr.dockerfile.instructions.arg import Arg
@@ -97,6 +97,7 @@ class Plan:
     options: BuildOptions
     target: Stage
     bases: Mapping[int, ImageDocument]  # what each stage's history begins with, by its index
+    base_reference: str  # of the image that the target stands on; empty for none
     global_args: Mapping[str, str]
     steps: tuple[Step, ...]
     unused_args: tuple[str, ...]  # given by the client, asked for by nobody
@@ -151,6 +152,7 @@ def lower(dockerfile: Dockerfile, options: BuildOptions, bases: Bases) -> Plan:
         options=options,
         target=target,
         bases=lowering.base_of,
+        base_reference=_base_reference(target.node),
         global_args=lowering.global_args,
         steps=tuple(lowering.numbered_steps()),
         unused_args=lowering.unused_args(),
@@ -213,6 +215,18 @@ def _platform_args(options: BuildOptions) -> dict[str, str]:
             f"{prefix}VARIANT": platform.variant,
         }
     return args
+
+
+def _base_reference(vertex: Vertex) -> str:
+    while vertex.inputs:
+        vertex = vertex.inputs[0]
+    return vertex.op.reference if isinstance(vertex.op, Image) else ""
+
+
+def _as_root(files: Vertex) -> Vertex:
+    """A named context that a stage stands on: its files are the whole root."""
+    everything = Copy(selections=(Selection(input=1, paths=(".",)),), destination="/")
+    return Vertex(everything, (Vertex(Scratch()), files))
 
 
 def _created_ns(document: ImageDocument) -> int:
@@ -344,7 +358,9 @@ class _Lowering:
             raise text.start.line.error(problem)
         named = self.options.contexts.get(text.name) if text.name else None
         if named := named or self.options.contexts.get(name.lower()):
-            return named.vertex or self._request(named.reference, platform)
+            if named.vertex is not None:
+                return _as_root(named.vertex)
+            return self._request(named.reference, platform)
         if stage := self.dockerfile.stage_named(name, before=text.index):
             return stage
         return Vertex(Scratch()) if name == SCRATCH else self._request(name, platform)

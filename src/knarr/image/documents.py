@@ -1,7 +1,7 @@
 """Images as the Engine API shows them. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
@@ -89,24 +89,18 @@ def history(line: Sequence[Image], sizes: Mapping[DiffId, int]) -> tuple[ImageHi
     for step in image.document.history:
         size = 0 if step.empty_layer else sizes.get(next(layers, DiffId(image.id)), 0)
         items.append((step, size))
-    names = iter(line)
+    ends = {len(each.document.history): each for each in reversed(line)}  # whose last step it is
     return tuple(
         ImageHistoryItem(
-            id=older.id if older else "<missing>",
+            id=ends[number].id if number in ends else "<missing>",
             created=_seconds(step.created),
             created_by=step.created_by,
-            tags=tuple(each.familiar for each in older.tags) if older else (),
+            tags=tuple(each.familiar for each in ends[number].tags) if number in ends else (),
             size=size,
             comment=step.comment,
         )
-        for (step, size), older in zip(reversed(items), _then_none(names), strict=False)
+        for number, (step, size) in reversed(list(enumerate(items, start=1)))
     )
-
-
-def _then_none(images: Iterator[Image]) -> Iterator[Image | None]:
-    yield from images
-    while True:
-        yield None
 
 
 def _seconds(created: str) -> int:

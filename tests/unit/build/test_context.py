@@ -79,7 +79,7 @@ def test_an_empty_body_is_an_empty_context(tmp_path: Path) -> None:
 def test_what_is_ignored_is_not_there(tmp_path: Path) -> None:
     files = {"a.md": "1", "keep.md": "2", "d/": None, "d/x": "3", "e/": None, "e/keep": "4"}
     with spooled(tmp_path, tar(files)) as archive:
-        archive.ignore(IgnoreRules.parse("*.md\n!keep.md\nd\ne\n!e/keep\n"))
+        archive.tree.hide(IgnoreRules.parse("*.md\n!keep.md\nd\ne\n!e/keep\n"))
         assert archive.tree.names("") == ["e", "keep.md"]
         assert archive.tree.names("e") == ["keep"]
         assert archive.tree.entry("d/x") is None

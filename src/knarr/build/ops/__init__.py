@@ -14,7 +14,7 @@ from knarr.build.ops.execute import (
     SshMount,
     TmpfsMount,
 )
-from knarr.build.ops.layer import MakeDirectory, Merge, Squash
+from knarr.build.ops.layer import MakeDirectory, Merge, Squash, Stored
 from knarr.build.ops.source import Context, Git, Http, Image, InlineFile, InlineFiles, Scratch
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "Sharing",
     "Squash",
     "SshMount",
+    "Stored",
     "TmpfsMount",
 ]

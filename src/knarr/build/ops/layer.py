@@ -38,3 +38,14 @@ class Squash:
 
     def describe(self) -> str:
         return "squash the new layers into one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Files of a context or download, put where they can be mounted."""
+
+    kind: ClassVar[str] = "files"
+    source: str
+
+    def describe(self) -> str:
+        return f"files of {self.source}"

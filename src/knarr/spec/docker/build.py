@@ -24,3 +24,63 @@ class BuildCache(Document):
 class BuildCachePruned(Document):
     caches_deleted: tuple[str, ...] = ()
     space_reclaimed: int = 0
+
+
+class BuildTrace(Document, omit_defaults=True):
+    """What happened to one step, for knarr's own client; ``aux`` of ``knarr.build.trace``.
+
+    state: planned, plain (config alone), started, output, cached, done, failed.
+    data: base64 of output. why: what changed, where a step has to be done again.
+    """
+
+    number: int = 0
+    total: int = 0
+    stage: str = ""
+    state: str = ""
+    text: str = ""
+    why: str = ""
+    stream: int = 0
+    data: str = ""
+    time_nano: int = 0
+
+
+class BuildFolder(Document, omit_defaults=True):
+    """A directory that client and engine both see; the numbers say that it is the same one."""
+
+    path: str = ""
+    device: int = 0
+    inode: int = 0
+
+
+class BuildExtension(Document, omit_defaults=True):
+    """What knarr's own client asks for besides ImageBuild: the query's ``knarr``, as JSON.
+
+    extras: the archive has secrets and named contexts under ``.knarr-build``.
+    contexts: named contexts that are no folders. agents: sockets of SSH agents, by id.
+    trace: answer with BuildTrace documents. check: answer with findings, and build nothing.
+    """
+
+    extras: bool = False
+    folder: BuildFolder | None = None
+    contexts: dict[str, str] = msgspec.field(default_factory=dict)
+    agents: dict[str, str] = msgspec.field(default_factory=dict)
+    no_cache_filter: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    project: str = ""
+    trace: bool = False
+    check: bool = False
+    keep_failed: bool = False
+    timeout_seconds: float = 0
+
+
+class BuildFinding(Document, omit_defaults=True):
+    """One thing that a build check found. ``text`` is all of it, for people."""
+
+    rule: str = ""
+    description: str = ""
+    url: str = msgspec.field(name="URL", default="")
+    detail: str = ""
+    file: str = ""
+    line: int = 0
+    last_line: int = 0
+    text: str = ""

@@ -16,7 +16,8 @@ CREATE INDEX build_records_by_use ON build_records (used_ns);
 
 CREATE TABLE build_keys (
     key    TEXT PRIMARY KEY,
-    record TEXT NOT NULL REFERENCES build_records ON DELETE CASCADE
+    record TEXT NOT NULL REFERENCES build_records ON DELETE CASCADE,
+    marks  TEXT NOT NULL DEFAULT '[]'    -- JSON: how the chain grew, operation by operation
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX build_keys_by_record ON build_keys (record);
 

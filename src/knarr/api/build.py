@@ -1,0 +1,197 @@
+"""Endpoints of the builder. Source: Engine API, ImageBuild, BuildPrune; BuildCancel of moby."""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+from knarr.api.router import Filters, only_known, route
+from knarr.build import Resources
+from knarr.build.housekeeping import FILTERS, Prune
+from knarr.dockerfile.check import Finding
+from knarr.dockerfile.request import (
+    BuildRequest,
+    FolderPlace,
+    read_hosts,
+    read_map,
+    read_strings,
+    read_ulimits,
+)
+from knarr.engine import Engine
+from knarr.errors import InvalidArgument, Unsupported
+from knarr.http.message import Request
+from knarr.spec.docker.auth import AuthConfig
+from knarr.spec.docker.build import BuildCachePruned, BuildExtension, BuildFinding
+from knarr.spec.docker.progress import Progress
+from knarr.spec.document import decode
+
+_NO_FILTERS = Filters({})
+_ISOLATIONS = frozenset({"", "default"})
+
+
+@route("POST", "/build")
+async def build(
+    engine: Engine,
+    request: Request,
+    *,
+    dockerfile: str = "",
+    t: tuple[str, ...] = (),
+    extrahosts: tuple[str, ...] = (),
+    remote: str = "",
+    q: bool = False,
+    nocache: bool = False,
+    cachefrom: str = "",
+    pull: bool = False,
+    rm: bool = True,
+    forcerm: bool = False,
+    memory: int = 0,
+    memswap: int = 0,
+    cpushares: int = 0,
+    cpusetcpus: str = "",
+    cpusetmems: str = "",
+    cpuperiod: int = 0,
+    cpuquota: int = 0,
+    buildargs: str = "",
+    shmsize: int = 0,
+    squash: bool = False,
+    labels: str = "",
+    networkmode: str = "",
+    platform: str = "",
+    target: str = "",
+    outputs: str = "",
+    buildid: str = "",
+    cgroupparent: str = "",
+    isolation: str = "",
+    ulimits: str = "",
+    knarr: str = "",
+) -> AsyncIterator[Progress | BuildFinding]:
+    """ImageBuild: the classic builder's form; ``knarr`` is a JSON object of knarr's own client."""
+    builder = request.query().get("version", ["1"])[-1]  # `version` is the API's own elsewhere
+    if builder not in {"", "1"} or remote == "client-session":
+        raise Unsupported(
+            "knarr builds through the classic endpoint: set DOCKER_BUILDKIT=0, or use knarr build"
+        )
+    if outputs not in {"", "null", "[]"}:
+        raise Unsupported("outputs are BuildKit's: the image itself is the output here")
+    if isolation not in _ISOLATIONS:
+        raise InvalidArgument(f'invalid isolation "{isolation}": must be default')
+    own = decode(knarr or "{}", BuildExtension)
+    wanted = BuildRequest(
+        dockerfile=dockerfile or "Dockerfile",
+        tags=tuple(tag for tag in t if tag),
+        remote=remote,
+        build_args=read_map("buildargs", buildargs),
+        labels={name: str(value or "") for name, value in read_map("labels", labels).items()},
+        target=target,
+        platform=platform,
+        network=networkmode,
+        hosts=read_hosts(extrahosts),
+        resources=Resources(
+            memory_bytes=memory,
+            memory_swap_bytes=memswap,
+            cpu_shares=cpushares,
+            cpu_period_us=cpuperiod,
+            cpu_quota_us=cpuquota,
+            cpuset_cpus=cpusetcpus,
+            cpuset_mems=cpusetmems,
+            shm_bytes=shmsize,
+            ulimits=read_ulimits(ulimits),
+            cgroup_parent=cgroupparent,
+        ),
+        quiet=q,
+        no_cache=nocache,
+        no_cache_filter=own.no_cache_filter,
+        cache_from=read_strings("cachefrom", cachefrom),
+        pull=pull,
+        remove=rm or forcerm,
+        squash=squash,
+        build_id=buildid,
+        logins=_logins(request.headers.get("x-registry-config", "")),
+        extras=own.extras,
+        folder=_folder(own),
+        contexts=own.contexts,
+        agents=own.agents,
+        project=own.project,
+        trace=own.trace,
+        keep_failed=own.keep_failed,
+        allow=own.allow,
+        timeout_s=own.timeout_seconds or None,
+    )
+    if own.check:
+        return _found(await engine.builds.check(wanted, aiter(request.body)))
+    return await engine.builds.build(wanted, aiter(request.body))
+
+
+@route("POST", "/build/prune")
+async def prune(
+    engine: Engine,
+    *,
+    all: bool = False,  # noqa: A002
+    filters: Filters = _NO_FILTERS,
+    keep_storage: int = 0,
+    reserved_space: int = 0,
+    max_used_space: int = 0,
+    min_free_space: int = 0,
+) -> BuildCachePruned:
+    """BuildPrune."""
+    only_known(filters, *FILTERS)
+    return await engine.builds.cache.prune(
+        Prune(
+            everything=all,
+            filters=filters,
+            reserved_bytes=reserved_space or keep_storage,
+            max_used_bytes=max_used_space,
+            min_free_bytes=min_free_space,
+        )
+    )
+
+
+@route("POST", "/build/cancel")
+async def cancel(engine: Engine, *, id: str = "") -> None:  # noqa: A002
+    """BuildCancel."""
+    engine.builds.cancel(id)
+
+
+@route("POST", "/session")
+async def session(engine: Engine) -> None:  # noqa: ARG001
+    """Session: BuildKit's back channel, which the classic builder does not need."""
+    raise Unsupported("knarr has no BuildKit sessions: set DOCKER_BUILDKIT=0, or use knarr build")
+
+
+@route("POST", "/grpc")
+async def grpc(engine: Engine) -> None:  # noqa: ARG001
+    """BuildKit's control interface."""
+    raise Unsupported("knarr has no BuildKit interface: set DOCKER_BUILDKIT=0, or use knarr build")
+
+
+def _folder(own: BuildExtension) -> FolderPlace | None:
+    if own.folder is None:
+        return None
+    return FolderPlace(path=own.folder.path, device=own.folder.device, inode=own.folder.inode)
+
+
+def _logins(header: str) -> dict[str, AuthConfig]:
+    """X-Registry-Config: who the client is, by registry."""
+    if not header:
+        return {}
+    try:
+        padded = header + "=" * (-len(header) % 4)
+        raw = base64.b64decode(padded, altchars=b"-_")
+        return msgspec.json.decode(raw, type=dict[str, AuthConfig])
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise InvalidArgument("X-Registry-Config is not valid base64url JSON") from error
+
+
+async def _found(found: Sequence[Finding]) -> AsyncIterator[BuildFinding]:
+    for each in found:
+        logical = each.statement.line.logical
+        yield BuildFinding(
+            rule=each.rule.name,
+            description=each.rule.description,
+            url=each.rule.url,
+            detail=each.problem,
+            file=logical.source.name,
+            line=each.statement.place.line,
+            last_line=logical.last_line,
+            text=each.text,
+        )

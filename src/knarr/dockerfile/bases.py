@@ -1,0 +1,86 @@
+"""The images that a build stands on: those that are here, and those that have to be pulled."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Protocol
+
+from knarr.dockerfile.lower import BaseRequest, BuildOptions, bases_needed
+from knarr.dockerfile.model import Dockerfile
+from knarr.dockerfile.source import suggestion
+from knarr.errors import NotFound
+from knarr.image import Image, ImageService
+from knarr.reference import Reference
+from knarr.spec.docker.auth import AuthConfig
+from knarr.spec.docker.progress import Progress
+from knarr.spec.oci.image import ImageDocument, Platform
+
+Say = Callable[[Progress], None]
+
+
+class Puller(Protocol):
+    """Who gets images that are not here."""
+
+    def pull(
+        self, reference: Reference, platform: Platform, logins: Mapping[str, AuthConfig]
+    ) -> AsyncIterator[Progress]:
+        """Raises NotFound, Unauthorized, Unavailable in Docker's words."""
+        ...
+
+
+class Bases:
+    """Looks for images, and has them pulled."""
+
+    def __init__(self, images: ImageService, puller: Puller | None) -> None:
+        self._images = images
+        self._puller = puller
+
+    def document_here(self, base: BaseRequest) -> ImageDocument:
+        """Its config; an empty one where the image is not here."""
+        image = self._images.find(base.reference)
+        return image.document if image else ImageDocument()
+
+    async def all(
+        self,
+        dockerfile: Dockerfile,
+        options: BuildOptions,
+        logins: Mapping[str, AuthConfig],
+        say: Say,
+        *,
+        pull: bool,
+    ) -> dict[BaseRequest, Image]:
+        """What the build needs to know. Raises NotFound for an image that is nowhere."""
+        known: dict[BaseRequest, Image] = {}
+        while needed := bases_needed(dockerfile, options, documents(known)):
+            for base in sorted(needed, key=lambda each: each.reference):
+                here = self._images.find(base.reference)
+                if here is None or (pull and self._puller is not None):
+                    here = await self._pulled(base, dockerfile, logins, say)
+                known[base] = here
+        return known
+
+    async def _pulled(
+        self,
+        base: BaseRequest,
+        dockerfile: Dockerfile,
+        logins: Mapping[str, AuthConfig],
+        say: Say,
+    ) -> Image:
+        reference = Reference.parse(base.reference)
+        if self._puller is None:
+            raise NotFound(f"No such image: {reference.familiar}{_hint(reference, dockerfile)}")
+        try:
+            async for document in self._puller.pull(reference, base.platform, logins):
+                say(document)
+        except NotFound as error:
+            raise NotFound(f"{error}{_hint(reference, dockerfile)}") from error
+        return self._images.resolve(base.reference)
+
+
+def documents(images: Mapping[BaseRequest, Image]) -> dict[BaseRequest, ImageDocument]:
+    """What the language wants to know of them."""
+    return {base: image.document for base, image in images.items()}
+
+
+def _hint(reference: Reference, dockerfile: Dockerfile) -> str:
+    """Perhaps a stage was meant."""
+    stages = [stage.name for stage in dockerfile.stages if stage.name]
+    return suggestion(reference.familiar_name, stages)

@@ -1,0 +1,129 @@
+"""What a client asks of ``POST /build``, as values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from knarr.build import Resources
+from knarr.dockerfile.lower import BuildOptions, NamedContext
+from knarr.dockerfile.platforms import host_platform, parse_platform
+from knarr.errors import InvalidArgument
+from knarr.spec.docker.auth import AuthConfig
+from knarr.spec.docker.container import Ulimit
+
+T = TypeVar("T")
+_HOST_NETWORKS: Final = {"": "default", "bridge": "default"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderPlace:
+    """A directory of the client's that the engine can see; both numbers say that it is the same."""
+
+    path: str
+    device: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """One build. Names and meanings as in the Engine API's ImageBuild, in Python's spelling.
+
+    extras: the archive has ``.knarr-build/`` with secrets and named contexts.
+    folder: the context is this directory, and there is no archive.
+    contexts: named contexts that are no folders: ``docker-image://``, git and web addresses.
+    project: by what the last build of the same thing is known, for ``explain``.
+    agents: sockets of SSH agents on this machine, by id.
+    keep_failed: when a command fails, the state before it becomes an image.
+    allow: ``security.insecure``.
+    trace: documents for knarr's own client instead of text for people.
+    """
+
+    dockerfile: str = "Dockerfile"
+    tags: tuple[str, ...] = ()
+    remote: str = ""
+    build_args: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    platform: str = ""
+    network: str = ""
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
+    quiet: bool = False
+    no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
+    cache_from: tuple[str, ...] = ()
+    pull: bool = False
+    remove: bool = True
+    squash: bool = False
+    build_id: str = ""
+    logins: Mapping[str, AuthConfig] = field(default_factory=dict, repr=False)
+    extras: bool = False
+    folder: FolderPlace | None = None
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    agents: Mapping[str, str] = field(default_factory=dict)
+    project: str = ""
+    trace: bool = False
+    keep_failed: bool = False
+    allow: tuple[str, ...] = ()
+    timeout_s: float | None = None
+
+    @property
+    def agent_sockets(self) -> dict[str, Path]:
+        return {name: Path(path) for name, path in self.agents.items()}
+
+    @property
+    def allowed(self) -> frozenset[str]:
+        """The host's network is the client's to give; privileges have to be asked for."""
+        return frozenset({"network.host", *self.allow})
+
+    def options(self, contexts: Mapping[str, NamedContext]) -> BuildOptions:
+        """For the language. Raises InvalidArgument for a platform that is none."""
+        given = {name: value for name, value in self.build_args.items() if value is not None}
+        return BuildOptions(
+            target=self.target,
+            build_args=given,
+            labels=self.labels,
+            platform=parse_platform(self.platform) if self.platform else host_platform(),
+            explicit_platform=bool(self.platform),
+            contexts=contexts,
+            network=_HOST_NETWORKS.get(self.network, self.network),
+        )
+
+
+def read_map(name: str, text: str) -> dict[str, Any]:
+    """A JSON object from the query. Raises InvalidArgument."""
+    return _read(name, text, dict[str, Any], {})
+
+
+def read_strings(name: str, text: str) -> tuple[str, ...]:
+    """A JSON list of strings from the query."""
+    return _read(name, text, tuple[str, ...], ())
+
+
+def read_ulimits(text: str) -> tuple[tuple[str, int, int], ...]:
+    limits: tuple[Ulimit, ...] = _read("ulimits", text, tuple[Ulimit, ...], ())
+    return tuple((each.name, each.soft, each.hard) for each in limits)
+
+
+def _read(name: str, text: str, kind: type[T], empty: T) -> T:
+    if not text or text == "null":
+        return empty
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise InvalidArgument(f"{name} is not valid JSON: {error}") from error
+
+
+def read_hosts(texts: tuple[str, ...]) -> dict[str, str]:
+    """``NAME:ADDRESS`` or ``NAME=ADDRESS``. Raises InvalidArgument."""
+    hosts: dict[str, str] = {}
+    for text in texts:
+        separator = "=" if "=" in text else ":"
+        name, _, address = text.partition(separator)
+        if not name or not address:
+            raise InvalidArgument(f'bad format for add-host: "{text}"')
+        hosts[name] = address.strip("[]")
+    return hosts

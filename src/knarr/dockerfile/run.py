@@ -1,0 +1,245 @@
+"""One build, once its context is here and its Dockerfile is read."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from knarr.build import Layered, Session, Solver, StepFailed, Vertex
+from knarr.build.keys import Inputs
+from knarr.build.laststeps import LastBuild, Slot, Worked, worked
+from knarr.build.ops import Image, Squash
+from knarr.build.progress import Silence
+from knarr.dockerfile.assembly import image_config, squashed_config
+from knarr.dockerfile.bases import Bases, documents
+from knarr.dockerfile.lower import BuildOptions, Plan, Step, lower
+from knarr.dockerfile.model import Dockerfile
+from knarr.dockerfile.opening import Opened
+from knarr.dockerfile.request import BuildRequest
+from knarr.dockerfile.source import BuildError
+from knarr.dockerfile.telling import Console, Quiet, StepListener, Trace
+from knarr.errors import KnarrError
+from knarr.ids import Digest, ImageId
+from knarr.image import Image as StoredImage
+from knarr.image import ImageService
+from knarr.image.events import image_event
+from knarr.image.model import NewImage
+from knarr.reference import Reference
+from knarr.spec.docker.progress import Progress
+from knarr.store import Database
+
+_SECOND_NS = 1_000_000_000
+Say = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A build before it begins."""
+
+    request: BuildRequest
+    opened: Opened
+    dockerfile: Dockerfile
+    options: BuildOptions
+    tags: tuple[Reference, ...]
+
+
+class Building:
+    """Carries out one build; ``say`` takes what the client is to read."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        db: Database,
+        images: ImageService,
+        solver: Solver,
+        bases: Bases,
+        say: Say,
+    ) -> None:
+        self._prepared = prepared
+        self._request = prepared.request
+        self._db = db
+        self._images = images
+        self._solver = solver
+        self._bases = bases
+        self._say = say
+        self._base_ids: dict[str, ImageId] = {}
+        self._last = LastBuild(db, _project(prepared), prepared.opened.trees)
+
+    async def run(self) -> None:
+        """Raises StepFailed, BuildError and what else can go wrong."""
+        plan = await self._plan()
+        slots = _slots(plan)
+        teller = self._teller(plan)
+        listener = StepListener(
+            plan,
+            teller,
+            why=lambda step, inputs: self._why(slots, step, inputs),
+            recall=self._solver.recall,
+        )
+        if isinstance(teller, Console):
+            teller.begin()
+        listener.begin()
+        with self._solver.leased() as lease:
+            session = self._session(plan, listener, lease)
+            try:
+                result = await self._solver.solve(plan.vertex, session)
+            except KnarrError as error:
+                raise self._told(plan, listener, error) from error
+            listener.rest(result)
+            config = await self._config(plan, session, result)
+            image = self._recorded(plan, config)
+        self._last.remember(_worked(plan, slots, listener))
+        names = tuple(tag.familiar for tag in self._prepared.tags)
+        teller.finished(image.id, names, _warnings(plan))
+
+    async def _plan(self) -> Plan:
+        quiet = self._request.quiet and not self._request.trace
+        prepared = self._prepared
+        images = await self._bases.all(
+            prepared.dockerfile,
+            prepared.options,
+            self._request.logins,
+            (lambda _: None) if quiet else self._say,
+            pull=self._request.pull,
+        )
+        self._base_ids = {base.reference: image.id for base, image in images.items()}
+        return lower(prepared.dockerfile, prepared.options, documents(images))
+
+    def _teller(self, plan: Plan) -> Console | Quiet | Trace:
+        if self._request.trace:
+            trace = Trace(self._say)
+            trace.plan(plan)
+            return trace
+        if self._request.quiet:
+            return Quiet(self._say)
+
+        def image_of(step: Step, result: Layered) -> str:
+            op = step.after.node.op
+            if step.before is None and isinstance(op, Image):
+                return self._base_ids[op.reference]
+            return NewImage(config=image_config(plan, step.after, result)).id
+
+        return Console(plan, self._say, image_of, removes=self._request.remove)
+
+    def _why(self, slots: dict[int, Slot], step: Step, inputs: Inputs) -> str:
+        if step.number not in slots or step.vertex is None or not self._request.trace:
+            return ""
+        return self._last.why(Worked(slots[step.number], worked(step.vertex), inputs))
+
+    def _session(self, plan: Plan, listener: StepListener, lease: str) -> Session:
+        request = self._request
+        return Session(
+            contexts=self._prepared.opened.trees,
+            secrets=self._prepared.opened.secrets,
+            agents=request.agent_sockets,
+            proxies=plan.proxies,
+            hosts=request.hosts,
+            resources=request.resources,
+            epoch_ns=None if plan.epoch is None else plan.epoch * _SECOND_NS,
+            no_cache=request.no_cache,
+            uncached=_uncached(plan, request.no_cache_filter),
+            lease=lease,
+            timeout_s=request.timeout_s,
+            allowed=request.allowed,
+            listener=listener,
+        )
+
+    # How it ended
+
+    def _told(self, plan: Plan, listener: StepListener, error: KnarrError) -> KnarrError:
+        """The error with the line of the Dockerfile that it comes from."""
+        step = listener.failure
+        if step is None:
+            return error
+        if isinstance(error, StepFailed):
+            self._say_state_before(plan, step, listener)
+            return error  # the sentence is Docker's own, to the letter
+        logical = step.statement.line.logical
+        if isinstance(error, BuildError):
+            return error
+        return BuildError(str(error), logical.source, step.statement.place, logical.last_line)
+
+    def _say_state_before(self, plan: Plan, step: Step, listener: StepListener) -> None:
+        """So that a person can look into it: the state before the step, as an image."""
+        below = listener.state_before(step)
+        if not self._request.keep_failed or step.before is None or below is None:
+            return
+        config = image_config(plan, step.before, below)
+        image = self._images.add(NewImage(config=config))
+        self._say(Progress(aux={"Before": image.id, "Step": step.number}))
+
+    async def _config(self, plan: Plan, session: Session, result: Layered) -> bytes:
+        added = len(result.diff_ids) - len(plan.base.rootfs.diff_ids)
+        if not self._request.squash or added < 2:
+            return image_config(plan, plan.target, result)
+        base = plan.vertex
+        while base.inputs:
+            base = base.inputs[0]
+        squashing = Vertex(Squash(), (base, plan.vertex))
+        quietly = replace(session, listener=Silence(), no_cache=False, uncached=frozenset())
+        squashed = await self._solver.solve(squashing, quietly)
+        return squashed_config(plan, plan.target, result, squashed)
+
+    def _recorded(self, plan: Plan, config: bytes) -> StoredImage:
+        """The image and its names; a name that led elsewhere is moved."""
+        tags = self._prepared.tags
+        image = self._images.add(NewImage(config=config, tags=tags, parent=self._parent(plan)))
+        with self._db.transaction() as tx:
+            for tag in tags:
+                tx.emit(image_event("tag", image, tag.familiar))
+        return image
+
+    def _parent(self, plan: Plan) -> ImageId | None:
+        """The local image that the target stands on."""
+        base = plan.base_reference
+        with suppress(KnarrError):
+            return self._images.resolve(base).id if base else None
+        return None
+
+
+def _project(prepared: Prepared) -> str:
+    """By what the next build of the same thing will be known."""
+    request = prepared.request
+    if request.project:
+        return request.project
+    if prepared.tags:
+        return str(prepared.tags[0])
+    where = request.folder.path if request.folder else request.remote
+    return f"{where} {prepared.opened.name}"
+
+
+def _slots(plan: Plan) -> dict[int, Slot]:
+    """Of the steps that do something, by their numbers."""
+    slots: dict[int, Slot] = {}
+    counts: dict[str, int] = {}
+    for step in plan.steps:
+        if step.before is not None and step.vertex is not None:
+            ordinal = counts[step.stage] = counts.get(step.stage, 0) + 1
+            slots[step.number] = Slot(step.stage, ordinal, step.text)
+    return slots
+
+
+def _worked(plan: Plan, slots: dict[int, Slot], listener: StepListener) -> list[Worked]:
+    return [
+        Worked(slots[step.number], worked(step.vertex), listener.keys[worked(step.vertex).digest])
+        for step in plan.steps
+        if step.number in slots
+        and step.vertex is not None
+        and worked(step.vertex).digest in listener.keys
+    ]
+
+
+def _uncached(plan: Plan, stages: tuple[str, ...]) -> frozenset[Digest]:
+    """What ``--no-cache-filter`` wants done anew."""
+    wanted = {stage.lower() for stage in stages}
+    return frozenset(
+        worked(step.vertex).digest
+        for step in plan.steps
+        if step.vertex is not None and step.stage.lower() in wanted
+    )
+
+
+def _warnings(plan: Plan) -> tuple[str, ...]:
+    if not plan.unused_args:
+        return ()
+    names = " ".join(plan.unused_args)
+    return (f"[Warning] One or more build-args [{names}] were not consumed\n",)

@@ -1,0 +1,323 @@
+"""What a build tells its client: a classic stream of text, or documents for knarr's own client.
+
+Steps are done in any order and several at a time; people read them in the file's order. So the
+text of the step in front goes out as it comes, that of the others waits for its turn.
+"""
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from knarr.build import Layered, Vertex
+from knarr.build.keys import Inputs
+from knarr.build.laststeps import worked
+from knarr.build.model import Result
+from knarr.build.ops import Image, Scratch
+from knarr.dockerfile.lower import Plan, Step
+from knarr.ids import DiffId, Digest, new_hex, short
+from knarr.spec.docker.build import BuildTrace
+from knarr.spec.docker.progress import Progress
+
+TRACE: Final = "knarr.build.trace"
+_WAITING_BYTES: Final = 8 << 20  # of one step's output while it is not its turn
+
+Say = Callable[[Progress], None]
+ImageOf = Callable[[Step, Layered], str]
+"""The ID of the image that a step comes to."""
+Known = Layered | None
+"""What a step came to; None where only the cache's word for it is known."""
+
+
+class Teller(Protocol):
+    """Hears of steps, says what the client reads. In the loop."""
+
+    def cached(self, step: Step, result: Known) -> None: ...
+    def started(self, step: Step, why: str) -> None: ...
+    def output(self, step: Step, stream: int, chunk: bytes) -> None: ...
+    def done(self, step: Step, result: Known) -> None: ...
+    def failed(self, step: Step, error: Exception) -> None: ...
+    def plain(self, step: Step) -> None:
+        """A step that changes the config alone."""
+
+    def note(self, text: str) -> None: ...
+    def finished(self, image: str, tags: tuple[str, ...], warnings: tuple[str, ...]) -> None: ...
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One step's text while it waits for its turn."""
+
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+    over: bool = False
+    plain: bool = False
+
+
+class Console:
+    """The classic builder's text.
+
+    Source: Engine API, BuildInfo; docker/cli, legacy builder.
+    """
+
+    def __init__(self, plan: Plan, say: Say, image_of: ImageOf, *, removes: bool) -> None:
+        self._steps = plan.steps
+        self._say = say
+        self._image_of = image_of
+        self._removes = removes
+        self._turns = {step.number: _Turn() for step in plan.steps}
+        self._front = 0  # the step whose turn it is; 0 before the first
+        self._containers: dict[int, str] = {}
+        self._chains: dict[int, Known] = {}  # of each stage, as far as it has been told
+
+    def begin(self) -> None:
+        self._next()
+
+    def cached(self, step: Step, result: Known) -> None:
+        if step.before is not None:
+            self._text(step, " ---> Using cache\n")
+        self._over(step, result)
+
+    def started(self, step: Step, why: str) -> None:  # noqa: ARG002  not part of this form
+        if step.statement.line.name == "RUN":
+            container = self._containers[step.number] = new_hex()
+            self._text(step, f" ---> Running in {short(container)}\n")
+
+    def output(self, step: Step, stream: int, chunk: bytes) -> None:  # noqa: ARG002
+        self._text(step, chunk.decode(errors="replace"))
+
+    def done(self, step: Step, result: Known) -> None:
+        container = self._containers.get(step.number)
+        if container and self._removes:
+            self._text(step, f"Removing intermediate container {short(container)}\n")
+        self._over(step, result)
+
+    def failed(self, step: Step, error: Exception) -> None:  # noqa: ARG002  the end says it
+        """What was said until then is said now, whatever comes before is not over."""
+        turn = self._turns[step.number]
+        if self._front != step.number and turn.pieces:
+            self._say(Progress(stream=_header(step)))
+            self._flush(turn)
+
+    def plain(self, step: Step) -> None:
+        turn = self._turns[step.number]
+        turn.plain = turn.over = True
+        self._go_on()
+
+    def note(self, text: str) -> None:
+        self._say(Progress(stream=text))
+
+    def finished(self, image: str, tags: tuple[str, ...], warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
+            self._say(Progress(stream=warning))
+        self._say(Progress(aux={"ID": image}))
+        self._say(Progress(stream=f"Successfully built {short(image)}\n"))
+        for tag in tags:
+            self._say(Progress(stream=f"Successfully tagged {tag}\n"))
+
+    def _text(self, step: Step, text: str) -> None:
+        turn = self._turns[step.number]
+        if self._front == step.number:
+            self._say(Progress(stream=text))
+        elif turn.size < _WAITING_BYTES:
+            turn.pieces.append(text)
+            turn.size += len(text)
+
+    def _over(self, step: Step, result: Known) -> None:
+        turn = self._turns[step.number]
+        if turn.over:
+            return
+        self._chains[step.after.index] = result
+        self._text(step, f" ---> {short(self._image(step, result))}\n")
+        turn.over = True
+        self._go_on()
+
+    def _image(self, step: Step, result: Known) -> str:
+        return self._image_of(step, result) if result else step.after.node.digest
+
+    def _go_on(self) -> None:
+        while self._front and self._turns[self._front].over:
+            self._next()
+
+    def _next(self) -> None:
+        """The next step's turn: its header, and what it had to say until now."""
+        if self._front >= len(self._steps):
+            self._front = 0
+            return
+        self._front += 1
+        step, turn = self._steps[self._front - 1], self._turns[self._front]
+        self._say(Progress(stream=_header(step)))
+        if turn.plain:
+            image = self._image(step, self._chains.get(step.after.index))
+            turn.pieces.append(f" ---> {short(image)}\n")
+        self._flush(turn)
+
+    def _flush(self, turn: _Turn) -> None:
+        if turn.pieces:
+            self._say(Progress(stream="".join(turn.pieces)))
+            turn.pieces.clear()
+
+
+def _header(step: Step) -> str:
+    return f"Step {step.number}/{step.total} : {step.text}\n"
+
+
+class Quiet:
+    """The image's ID, and nothing before it."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def cached(self, step: Step, result: Known) -> None: ...
+    def started(self, step: Step, why: str) -> None: ...
+    def output(self, step: Step, stream: int, chunk: bytes) -> None: ...
+    def done(self, step: Step, result: Known) -> None: ...
+    def failed(self, step: Step, error: Exception) -> None: ...
+    def plain(self, step: Step) -> None: ...
+    def note(self, text: str) -> None: ...
+
+    def finished(self, image: str, tags: tuple[str, ...], warnings: tuple[str, ...]) -> None:  # noqa: ARG002
+        self._say(Progress(stream=f"{image}\n"))
+
+
+class Trace:
+    """One document for each thing that happens, as it happens."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def plan(self, plan: Plan) -> None:
+        """All steps that there will be, before the first of them."""
+        for step in plan.steps:
+            self._tell(step, "planned", text=step.text, total=step.total)
+
+    def cached(self, step: Step, result: Known) -> None:  # noqa: ARG002
+        self._tell(step, "cached")
+
+    def started(self, step: Step, why: str) -> None:
+        self._tell(step, "started", why=why)
+
+    def output(self, step: Step, stream: int, chunk: bytes) -> None:
+        data = base64.b64encode(chunk).decode()
+        self._tell(step, "output", stream=stream, data=data)
+
+    def done(self, step: Step, result: Known) -> None:  # noqa: ARG002
+        self._tell(step, "done")
+
+    def failed(self, step: Step, error: Exception) -> None:
+        self._tell(step, "failed", text=str(error))
+
+    def plain(self, step: Step) -> None:
+        self._tell(step, "plain")
+
+    def note(self, text: str) -> None:
+        self._say(Progress(stream=text))
+
+    def finished(self, image: str, tags: tuple[str, ...], warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
+            self._say(Progress(stream=warning))
+        self._say(Progress(aux={"ID": image, "Tags": list(tags)}))
+
+    def _tell(self, step: Step, state: str, **more: object) -> None:
+        trace = BuildTrace(
+            number=step.number,
+            stage=step.stage,
+            state=state,
+            time_nano=time.time_ns(),
+            **more,  # type: ignore[arg-type]
+        )
+        self._say(Progress(id=TRACE, aux=trace))
+
+
+class StepListener:
+    """From vertices to the steps that they are done for; several steps may be the same vertex."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        teller: Teller,
+        *,
+        why: Callable[[Step, Inputs], str],
+        recall: Callable[[Vertex, Inputs], Known],
+    ) -> None:
+        """``why`` a step has to be done; what the cache can ``recall`` of one that was not."""
+        self._teller = teller
+        self._why = why
+        self._recall = recall
+        self._open: dict[Digest, list[Step]] = {}
+        self._plain = [step for step in plan.steps if step.vertex is None]
+        self._results: dict[Digest, Layered] = {}
+        for step in plan.steps:
+            if step.vertex is not None:
+                self._open.setdefault(worked(step.vertex).digest, []).append(step)
+        self.failure: Step | None = None
+        self.keys: dict[Digest, Inputs] = {}
+
+    def begin(self) -> None:
+        """Tell what needs nobody's work: config changes, and bases that are there."""
+        for step in self._plain:
+            self._teller.plain(step)
+        for steps in list(self._open.values()):
+            vertex = steps[0].after.node
+            if isinstance(vertex.op, Image | Scratch):
+                self._results[vertex.digest] = Layered(diff_ids=_diff_ids(vertex))
+                for step in self._open.pop(vertex.digest):
+                    self._teller.cached(step, self._results[vertex.digest])
+
+    def cached(self, vertex: Vertex, result: Result) -> None:
+        for beneath in vertex.walk():
+            for step in self._open.pop(beneath.digest, ()):
+                self._teller.cached(step, self._part(step, result))
+
+    def started(self, vertex: Vertex) -> None:
+        for step in self._open.get(vertex.digest, ()):
+            self._teller.started(step, self._why(step, self.keys.get(vertex.digest, {})))
+
+    def output(self, vertex: Vertex, stream: int, chunk: bytes) -> None:
+        for step in self._open.get(vertex.digest, ()):
+            self._teller.output(step, stream, chunk)
+
+    def done(self, vertex: Vertex, result: Result) -> None:
+        for step in self._open.pop(vertex.digest, ()):
+            self._teller.done(step, self._part(step, result))
+
+    def failed(self, vertex: Vertex, error: Exception) -> None:
+        for step in self._open.get(vertex.digest, ()):
+            self.failure = self.failure or step
+            self._teller.failed(step, error)
+
+    def keyed(self, vertex: Vertex, inputs: Inputs) -> None:
+        self.keys[vertex.digest] = inputs
+
+    def rest(self, result: Layered) -> None:
+        """Steps that nobody had to do anything for."""
+        for steps in self._open.values():
+            for step in steps:
+                self._teller.cached(step, self._part(step, result))
+        self._open.clear()
+
+    def state_before(self, step: Step) -> Known:
+        """The files on which a step was to work."""
+        return self._results.get(step.before.node.digest) if step.before else None
+
+    def _part(self, step: Step, result: Result) -> Known:
+        """What the chain was when the step was its end; None for another stage's."""
+        node = step.after.node
+        for index, mark in enumerate(result.marks if isinstance(result, Layered) else ()):
+            if isinstance(result, Layered) and mark.vertex == node.digest:
+                part = Layered(
+                    diff_ids=result.diff_ids[: mark.layers],
+                    time_ns=mark.time_ns,
+                    marks=result.marks[: index + 1],
+                )
+                self._results[node.digest] = part
+                return part
+        inputs = self.keys.get(node.digest)
+        return self._recall(node, inputs) if inputs else None
+
+
+def _diff_ids(vertex: Vertex) -> tuple[DiffId, ...]:
+    """Of an image; nothing has none."""
+    diff_ids = vertex.op.diff_ids if isinstance(vertex.op, Image) else ()
+    return tuple(DiffId(Digest(each)) for each in diff_ids)
