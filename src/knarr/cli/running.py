@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from knarr.cli.attached import DETACH_KEYS, Attachment, Detached, key_sequence
+from knarr.cli.attached import (
+    DETACH_KEYS,
+    Attachment,
+    Detached,
+    key_sequence,
+    terminal_size,
+)  # fmt: skip
 from knarr.cli.exit import BAD_FLAG, NOT_EXECUTABLE, NOT_FOUND, Exit, text_of
 from knarr.client.calls import containers
 from knarr.client.lean import TYPE_CHECKING
@@ -42,6 +48,7 @@ def run_attached(
     attach: the streams of "stdin", "stdout", "stderr".  keys: those that detach.
     signals: pass ours on.  removed: it removes itself at its end, and we wait for that.
     refused: what to raise where the engine cannot start it.
+    start: False attaches to a container that runs already; to detach from it is then a failure.
     """
     engine = cli.engine
     request = containers.attach(
@@ -56,7 +63,15 @@ def run_attached(
     def resize(rows: int, columns: int) -> None:
         engine.ask(containers.resize(container, rows=rows, columns=columns))
 
+    def redraw() -> None:
+        """A program paints its screen anew when its size changes: there and back."""
+        rows, columns = terminal_size()
+        if rows and columns:
+            resize(rows + 1, columns)
+
     def begin() -> Answer | None:
+        if not start and tty:
+            redraw()
         # The engine must be waiting for the end before there can be one.
         condition: Any = "removed" if removed else "next-exit" if start else "not-running"
         waiting = engine.open(containers.wait(container, condition=condition))
@@ -75,9 +90,10 @@ def run_attached(
         )  # fmt: skip
         try:
             waiting = attachment.run(begin)
-        except Detached as detached:
-            cli.warn(str(detached))
-            return 0
+        except Detached:
+            if start:
+                return 0  # the container is ours no longer, and all is well
+            raise
     assert waiting is not None
     return exit_code(waiting)
 

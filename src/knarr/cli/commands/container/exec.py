@@ -1,6 +1,6 @@
 from typing import Any
 
-from knarr.cli.attached import Attachment, Detached, check_terminal, key_sequence, terminal_size
+from knarr.cli.attached import Attachment, check_terminal, key_sequence, terminal_size
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.create.options import ENV
@@ -63,9 +63,5 @@ def _attached(cli: Cli, identifier: str, body: dict[str, Any], size: tuple[int, 
             stream, stdin=body["AttachStdin"], tty=tty,
             keys=key_sequence(body["DetachKeys"]), resize=resize,
         )  # fmt: skip
-        try:
-            attachment.run()
-        except Detached as detached:
-            cli.warn(str(detached))
-            return 0
+        attachment.run()
     return int(engine.ask(execs.inspect(identifier)).get("ExitCode") or 0)
