@@ -1,0 +1,170 @@
+"""Measure knarr against Docker, podman and a bare OCI runtime, in one run, as ratios.
+
+    python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
+
+Sections: run exec many idle cli. Engines take turns in each round, so that a busy machine is busy
+for all of them; the first round is not counted. Quoted are medians and their ratios to knarr.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engines import IMAGE, Api, BareRuntime, Engine, engines
+
+Measure = Callable[[], float]
+Table = dict[str, dict[str, list[float]]]  # what, by whom, seconds (or the unit in the name)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--many", type=int, default=100, help="containers of the section `many`")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], metavar="SECTION")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("bench: engines need root", file=sys.stderr)
+        return 1
+    table: Table = {}
+    with tempfile.TemporaryDirectory(prefix="knarr-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        bare = BareRuntime(folder / "bare")
+        with engines(folder) as found:
+            for section in options.sections or SECTIONS:
+                print(f"… {section}", file=sys.stderr, flush=True)
+                SECTIONS[section](table, found, bare, options)
+    show(table)
+    if options.json:
+        options.json.write_text(json.dumps(table, indent=1))
+    return 0
+
+
+def take_turns(table: Table, rounds: int, contests: dict[str, dict[str, Measure]]) -> None:
+    """Each measure once a round, in turn; the first round warms up."""
+    for turn in range(rounds + 1):
+        for what, contestants in contests.items():
+            for who, measure in contestants.items():
+                took = measure()
+                if turn:
+                    table.setdefault(what, {}).setdefault(who, []).append(took)
+
+
+def timed(action: Callable[[], object]) -> float:
+    before = time.perf_counter()
+    action()
+    return time.perf_counter() - before
+
+
+def run(table: Table, found: list[Engine], bare: BareRuntime, options: argparse.Namespace) -> None:
+    contests: dict[str, dict[str, Measure]] = {"bare runtime, no network": {"crun": bare.timed}}
+    apis = {each.name: Api(each.socket) for each in found if each.socket is not None}
+    for network in ("bridge", "none", "host"):
+        contests[f"run --rm true, {network}, by CLI"] = {
+            each.name: lambda each=each, network=network: each.timed(
+                "run", "--rm", "--network", network, IMAGE, "true"
+            )
+            for each in found
+        }
+        contests[f"run --rm true, {network}, by API"] = {
+            name: lambda api=api, network=network: timed(lambda: api.run(["true"], network))
+            for name, api in apis.items()
+        }
+    take_turns(table, options.rounds, contests)
+
+
+def execute(
+    table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace
+) -> None:
+    for each in found:
+        each.run("run", "-d", "--name", "bench-exec", IMAGE, "sleep", "100000")
+    try:
+        take_turns(
+            table,
+            options.rounds,
+            {"exec true, by CLI": {
+                each.name: lambda each=each: each.timed("exec", "bench-exec", "true")
+                for each in found
+            }},
+        )  # fmt: skip
+    finally:
+        for each in found:
+            each.run("rm", "-f", "bench-exec")
+
+
+def many(
+    table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace
+) -> None:
+    """Started one after another, then removed at once; and the memory of what keeps them."""
+    names = [f"bench-many-{number}" for number in range(options.many)]
+    for each in found:
+        before = each.helpers_kib()
+        start = timed(
+            lambda each=each: [
+                each.run("run", "-d", "--name", name, IMAGE, "sleep", "100000") for name in names
+            ]
+        )
+        time.sleep(1)
+        kept = (each.helpers_kib() - before) / options.many
+        remove = timed(lambda each=each: each.run("rm", "-f", *names))
+        table.setdefault(f"{options.many} containers started", {})[each.name] = [start]
+        table.setdefault(f"{options.many} containers removed", {})[each.name] = [remove]
+        table.setdefault("helper memory per container (KiB)", {})[each.name] = [kept]
+
+
+def idle(
+    table: Table, found: list[Engine], _bare: BareRuntime, _options: argparse.Namespace
+) -> None:
+    for each in found:
+        table.setdefault("idle memory of daemon and helpers (KiB)", {})[each.name] = [
+            float(each.helpers_kib())
+        ]
+
+
+def cli(table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace) -> None:
+    """CPU of the command line itself, user and system, of a `ps` with nothing to show."""
+
+    def cpu(each: Engine) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [*each.cli, "ps"], env={**os.environ, **each.environ}, capture_output=True, check=True
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
+
+    take_turns(
+        table,
+        options.rounds,
+        {"ps, CPU of the client": {each.name: lambda each=each: cpu(each) for each in found}},
+    )
+
+
+SECTIONS = {"idle": idle, "run": run, "exec": execute, "cli": cli, "many": many}
+
+
+def show(table: Table) -> None:
+    print("| what | who | median | × knarr | min – max |")
+    print("| --- | --- | --- | --- | --- |")
+    for what, contestants in table.items():
+        own = contestants.get("knarr")
+        for who, samples in contestants.items():
+            middle = statistics.median(samples)
+            ratio = f"{middle / statistics.median(own):.2f}" if own and who != "knarr" else ""
+            spread = f"{_figure(what, min(samples))} – {_figure(what, max(samples))}"
+            print(f"| {what} | {who} | {_figure(what, middle)} | {ratio} | {spread} |")
+
+
+def _figure(what: str, value: float) -> str:
+    return f"{value:,.0f} KiB" if "KiB" in what else f"{value * 1000:,.1f} ms"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
