@@ -255,6 +255,7 @@ class Server:
             writes=[Write(*write) for write in arguments["writes"]],
             enters=arguments["enters"],
             leftovers=tuple(arguments["leftovers"]),
+            kept=tuple(arguments["kept"]),
         )
 
     def _attach(self, arguments: Message, answer: Answer) -> None:

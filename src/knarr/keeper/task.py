@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from knarr.keeper.console import Console
-from knarr.keeper.files import remove_folder
+from knarr.keeper.files import copy_file, remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
 from knarr.keeper.loop import GONE, READ, Loop
 from knarr.keeper.record import LogWriter
@@ -34,7 +34,7 @@ class Start(NamedTuple):
     terminal; empty without one. size: a terminal's rows and columns.
     open_stdin, stdin_once: as Docker's API has them.
     enters: the process is put into ``cgroup`` by us, not by the runtime. leftovers: folders that
-    go when the process has gone.
+    go when the process has gone. kept: a file that the runtime leaves, and where to copy it.
     """
 
     order: Order
@@ -48,6 +48,7 @@ class Start(NamedTuple):
     writes: Sequence[Write]
     enters: bool
     leftovers: tuple[str, ...]
+    kept: tuple[str, ...]
 
 
 class Failure(NamedTuple):
@@ -158,6 +159,8 @@ class Task:
                 failure = Failure(_read_log(start.order.error_log), exit_code(status))
                 self._fail(start, answer, failure)
                 return
+            if start.kept:
+                copy_file(*start.kept)
             answer(self._began(start, ends, pid))
             self._loop.on_exit(pid, lambda status, ns: self._exited(exit_code(status), ns))
         finally:

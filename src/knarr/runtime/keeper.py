@@ -15,6 +15,7 @@ from knarr.kernel.cgroups import Cgroup, Layout, Usage
 from knarr.runtime.bundle import limits_of, write_bundle, write_process
 from knarr.runtime.connection import Connection, Reply, RuntimeFailed, dial, start_keeper
 from knarr.runtime.failures import start_failure
+from knarr.runtime.filters import CompiledFilters
 from knarr.runtime.model import (
     ExecLaunch,
     Exit,
@@ -67,6 +68,7 @@ class Keeper:
 
     def __init__(self, run_root: Path) -> None:
         self.run_root = run_root.absolute()
+        self._filters = CompiledFilters(self.run_root / "seccomp")
         self.layout = Layout.of_this_machine()
         self.pid = 0  # the keeper's, once connected
         self._connection: Connection | None = None
@@ -172,9 +174,11 @@ class Keeper:
     async def start(self, launch: Launch) -> Running:
         """Run a container. Raises StartFailed, with nothing left behind, or Conflict."""
         folder = self._folder(launch.id)
-        write_bundle(folder, launch.spec, launch.runtime)
         linux, process = launch.spec.linux, launch.spec.process
         place = self._place(folder, launch.runtime, "runtime", process)
+        state = place.state / launch.id
+        spec, kept = self._filters.apply(launch.spec, launch.runtime, state)
+        write_bundle(folder, spec, launch.runtime)
         group = self.layout.cgroup(linux.cgroups_path) if linux.cgroups_path else None
         enters = launch.runtime.enters and group is not None
         writes = group.writes(limits_of(linux.resources)) if group is not None and enters else ()
@@ -188,7 +192,8 @@ class Keeper:
                 "stdin_once": launch.stdin_once,
                 "log": _log(launch.log),
                 "writes": writes,
-                "leftovers": [str(place.state / launch.id)],
+                "leftovers": [str(state)],
+                "kept": kept,
             },
         )
         self._groups[launch.id] = linux.cgroups_path
@@ -231,6 +236,7 @@ class Keeper:
                 "log": None,
                 "writes": [],
                 "leftovers": [],
+                "kept": [],
             },
         )
 
