@@ -55,7 +55,7 @@ def with_mounts(rootfs: str, plans: Sequence[MountPlan]) -> Iterator[str]:
     """
     with ExitStack() as undo:
         for plan in plans:
-            if plan.kind in ("bind", "volume") and os.path.exists(plan.source):
+            if plan.kind != "tmpfs" and os.path.exists(plan.source):
                 place = _bound(rootfs, plan)
                 undo.callback(mount.unmount, place, lazy=True)
         yield rootfs

@@ -10,7 +10,7 @@ from typing import Final, Self
 from knarr.container import archive
 from knarr.container.facts import account_files
 from knarr.container.model import Container
-from knarr.container.mounts import located
+from knarr.container.mounting import Mounter
 from knarr.container.registry import ContainerRegistry
 from knarr.container.users import identity
 from knarr.errors import Conflict
@@ -19,8 +19,6 @@ from knarr.snapshot import ContainerLayers
 from knarr.snapshot.extract import Manner
 from knarr.snapshot.pack import Sink, pack
 from knarr.spec.docker.container import FilesystemChange, PathStat
-from knarr.spec.record import MountPlan
-from knarr.volume import VolumeService
 
 _KINDS: Final = {"C": 0, "A": 1, "D": 2}  # as the Engine API numbers changes
 
@@ -54,13 +52,13 @@ class Copier:
         *,
         registry: ContainerRegistry,
         layers: ContainerLayers,
-        volumes: VolumeService,
+        mounter: Mounter,
         tell: Callable[[str, str], None],
     ) -> None:
         """tell: makes an event of a container's ID and an action."""
         self._registry = registry
         self._layers = layers
-        self._volumes = volumes
+        self._mounter = mounter
         self._tell = tell
 
     async def look(self, ref: str, path: str) -> PathStat:
@@ -128,10 +126,7 @@ class Copier:
             return
         async with AsyncExitStack() as stack:
             rootfs = str(stack.enter_context(self._layers.mounted(container.id)))
-            plans = [
-                await self._ready(container, plan, rootfs, stack)
-                for plan in container.record.mounts
-            ]
+            plans = await self._mounter.ready(container, rootfs, stack)
             stack.enter_context(archive.with_mounts(rootfs, plans))
             yield stack.enter_context(archive.open_root(rootfs))
 
@@ -140,16 +135,6 @@ class Copier:
         found, own = os.fstat(root), os.stat(self._layers.rootfs(container.id))
         if (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino):
             raise Conflict(f"container {container.id} has just ended: try again")
-
-    async def _ready(
-        self, container: Container, plan: MountPlan, rootfs: str, stack: AsyncExitStack
-    ) -> MountPlan:
-        if plan.kind != "volume":
-            return plan
-        await self._volumes.fill(plan, rootfs)
-        source = await self._volumes.mount(plan, container.id)
-        stack.push_async_callback(self._volumes.unmount, plan, container.id)
-        return located(plan, source)
 
 
 def _pack_root(root: int, sink: Sink) -> None:

@@ -14,7 +14,8 @@ from knarr.container.documents import event_attributes
 from knarr.container.machine import Machine
 from knarr.container.merge import merged
 from knarr.container.model import Container
-from knarr.container.mounts import located, parse_volumes_from, requested_mounts
+from knarr.container.mounting import Mounter
+from knarr.container.mounts import parse_volumes_from, requested_mounts
 from knarr.container.names import made_up_name
 from knarr.container.namespaces import joined_container
 from knarr.container.registry import ContainerRegistry
@@ -32,7 +33,6 @@ from knarr.spec.docker.container import (
 )
 from knarr.spec.record import ContainerRecord, MountPlan
 from knarr.store import Database
-from knarr.volume import VolumeService
 
 _CONFIG_FIELDS: Final = ContainerConfig.__struct_fields__
 
@@ -48,7 +48,7 @@ class Creator:
         images: ImageService,
         layers: ContainerLayers,
         networks: NetworkService,
-        volumes: VolumeService,
+        mounter: Mounter,
         machine: Machine,
         defaults: Defaults,
     ) -> None:
@@ -57,7 +57,7 @@ class Creator:
         self._images = images
         self._layers = layers
         self._networks = networks
-        self._volumes = volumes
+        self._mounter = mounter
         self._machine = machine
         self._defaults = defaults
 
@@ -143,8 +143,8 @@ class Creator:
         with ExitStack() as undo:
             self._layers.prepare(container.id, image.diff_ids)
             undo.callback(self._layers.remove, container.id)
-            found = [self._located(container, plan, undo) for plan in mounts]
-            record = replace(container.record, mounts=tuple(found))
+            settled = self._mounter.settle(container.id, tuple(mounts), undo)
+            record = replace(container.record, mounts=settled)
             container = dataclasses.replace(container, record=record)
             with self._db.transaction() as tx:
                 rows.insert(tx, container)
@@ -159,19 +159,6 @@ class Creator:
             self._registry.put(container)
             undo.pop_all()
         return container
-
-    def _located(self, container: Container, plan: MountPlan, undo: ExitStack) -> MountPlan:
-        """The mount, with the volume that it stands for."""
-        if plan.kind != "volume":
-            return plan
-        volume, is_new = self._volumes.found_or_created(
-            plan.name, driver=plan.driver, options=plan.driver_options, labels=plan.labels
-        )
-        if is_new:
-            undo.callback(self._volumes.forget, volume.name)
-        self._volumes.hold(volume.name, container.id)
-        undo.callback(self._volumes.release, volume.name, container.id)
-        return located(plan, volume.mountpoint, name=volume.name, driver=volume.driver)
 
     def renamed(self, before: Container, name: str) -> Container:
         return dataclasses.replace(before, name=name)

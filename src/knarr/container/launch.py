@@ -23,12 +23,13 @@ from knarr.container.facts import (
 from knarr.container.files import files_in, member_of, write_files
 from knarr.container.machine import Machine
 from knarr.container.model import Container
-from knarr.container.mounts import NetworkFiles, check_propagation, located
+from knarr.container.mounting import Mounter
+from knarr.container.mounts import NetworkFiles
 from knarr.container.namespaces import joined_container
 from knarr.container.plan import Surroundings, exec_process, runtime_spec
 from knarr.container.processes import process_table
 from knarr.container.registry import ContainerRegistry
-from knarr.errors import Conflict, InvalidArgument, NotFound
+from knarr.errors import Conflict, NotFound
 from knarr.ids import ContainerId
 from knarr.image import ImageService
 from knarr.kernel import mount
@@ -39,7 +40,6 @@ from knarr.spec.docker.container import ContainerTop, EndpointSettings
 from knarr.spec.docker.exec import ExecCreate
 from knarr.spec.record import MountPlan
 from knarr.units import size_bytes
-from knarr.volume import VolumeService
 
 _log = logging.getLogger("knarr.container")
 _SHM_FLAGS: Final = mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC
@@ -57,7 +57,7 @@ class Launcher:
         images: ImageService,
         layers: ContainerLayers,
         networks: NetworkService,
-        volumes: VolumeService,
+        mounter: Mounter,
         keeper: Keeper,
         runtimes: Runtimes,
         machine: Machine,
@@ -69,7 +69,7 @@ class Launcher:
         self._images = images
         self._layers = layers
         self._networks = networks
-        self._volumes = volumes
+        self._mounter = mounter
         self._keeper = keeper
         self._runtimes = runtimes
         self._machine = machine
@@ -94,12 +94,12 @@ class Launcher:
             undo.callback(self._layers.unmount, container.id)
             if record.config.working_dir:
                 make_working_directory(str(rootfs), record.config.working_dir)
-            mounts = [await self._mounted(container, each, rootfs, undo) for each in record.mounts]
+            mounts = await self._mounter.ready(container, str(rootfs), undo)
             namespace, plugged = await self._connected(container, undo)
             around = self._surroundings(
                 container,
                 rootfs,
-                mounts=tuple(mounts),
+                mounts=mounts,
                 files=self._files(container, plugged),
                 network_namespace=namespace,
                 shm_source=self._shared_memory(container, undo),
@@ -182,34 +182,6 @@ class Launcher:
         )
 
     # Mounts
-
-    async def _mounted(
-        self, container: Container, plan: MountPlan, rootfs: Path, undo: AsyncExitStack
-    ) -> MountPlan:
-        """The mount's source made ready: a missing folder made, a volume mounted and filled."""
-        match plan.kind:
-            case "bind":
-                self._ready_bind(plan)
-                return plan
-            case "volume":
-                await self._volumes.fill(plan, str(rootfs))
-                source = await self._volumes.mount(plan, container.id)
-                undo.push_async_callback(self._volumes.unmount, plan, container.id)
-                return located(plan, source)
-        return plan
-
-    def _ready_bind(self, plan: MountPlan) -> None:
-        if os.path.lexists(plan.source):
-            if plan.propagation != "rprivate":
-                table = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
-                check_propagation(plan.propagation, os.path.realpath(plan.source), table)
-            return
-        if not plan.create_source:
-            raise InvalidArgument(
-                f'invalid mount config for type "bind": bind source path does not exist:'
-                f" {plan.source}"
-            )
-        os.makedirs(plan.source, exist_ok=True)
 
     def _shared_memory(self, container: Container, undo: AsyncExitStack) -> str:
         """The folder of a /dev/shm that is shared with others; empty for one of its own."""
@@ -319,9 +291,7 @@ class Launcher:
     async def clear(self, container: Container) -> None:
         """What else a run leaves on this machine: mounts, and the keeper's memory of it."""
         self._unmount_shared_memory(container)
-        for plan in container.record.mounts:
-            if plan.kind == "volume":
-                await self._volumes.unmount(plan, container.id)
+        await self._mounter.clear(container)
         if container.record.host.auto_remove:
             self._layers.unmount(container.id)
         else:
@@ -331,13 +301,7 @@ class Launcher:
     async def discard(self, container: Container, *, volumes: bool) -> None:
         """The container's files, and its hold on volumes; the anonymous ones too if asked."""
         self._discard_files(container.id)
-        for plan in container.record.mounts:
-            if plan.kind != "volume":
-                continue
-            self._volumes.release(plan.name, container.id)
-            if volumes and plan.anonymous:
-                with suppress(Conflict, NotFound):
-                    await self._volumes.remove(plan.name)
+        await self._mounter.release(container, volumes=volumes)
 
     def _discard_files(self, container_id: ContainerId) -> None:
         """What takes long, deleting what the container wrote, goes on in the background."""

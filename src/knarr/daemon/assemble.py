@@ -10,8 +10,10 @@ from knarr.container import ContainerRegistry, ContainerService, Copier, ExecSer
 from knarr.container.committing import Committer
 from knarr.container.creation import Creator
 from knarr.container.facts import prepared_machine
+from knarr.container.imagemounts import ImageMounts
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
+from knarr.container.mounting import Mounter
 from knarr.container.rows import load_all
 from knarr.container.settings import Defaults
 from knarr.container.steps import StepRunner
@@ -58,13 +60,16 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     running = {ContainerId(each.id) for each in processes if each.exec_id is None}
     container_layers.repair(running)
     volumes.restore([each.id for each in registry], running)
+    image_mounts = ImageMounts(db=db, layers=layers, run_root=run_root)
+    image_mounts.restore(running)
+    mounter = Mounter(volumes=volumes, images=images, image_mounts=image_mounts)
     await networks.start(running)
     launcher = Launcher(
         registry=registry,
         images=images,
         layers=container_layers,
         networks=networks,
-        volumes=volumes,
+        mounter=mounter,
         keeper=keeper,
         runtimes=runtimes,
         machine=machine,
@@ -78,7 +83,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         images=images,
         layers=container_layers,
         networks=networks,
-        volumes=volumes,
+        mounter=mounter,
         machine=machine,
         defaults=Defaults(runtime=default_runtime),
     )
@@ -103,7 +108,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         tasks=tasks,
     )
     copier = Copier(
-        registry=registry, layers=container_layers, volumes=volumes, tell=containers.tell
+        registry=registry, layers=container_layers, mounter=mounter, tell=containers.tell
     )
     await launcher.sweep({each.id for each in registry}, running | keeper.untold_exits())
     await containers.supervisor.restore(processes)

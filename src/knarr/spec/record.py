@@ -14,8 +14,9 @@ MountKind = Literal["bind", "volume", "tmpfs", "image"]
 class MountPlan(SnakeDocument):
     """One mount of a container, as it was asked for and then found or made.
 
-    source: of a bind the host's path, of an image its reference. Of a volume it is where its data
-    is, once that is known; ``name`` says which volume, empty for one to be made.
+    source: of a bind the host's path. Of a volume it is where its data is, once that is known;
+    ``name`` says which volume, empty for one to be made. Of an image it is its ID, ``name`` what
+    the client called it, ``layers`` its diff IDs, lowest first.
     mode: the third part of ``-v``, as typed. subpath: within the volume or image.
     fill: whether an empty volume gets what the image has at ``destination``.
     create_source: make a missing bind source, as ``-v`` does.
@@ -38,6 +39,7 @@ class MountPlan(SnakeDocument):
     force_recursive_read_only: bool = False
     options: str = ""
     subpath: str = ""
+    layers: tuple[str, ...] = ()
     fill: bool = False
     create_source: bool = False
     anonymous: bool = False

@@ -1,0 +1,78 @@
+"""Mounts by the real docker CLI: what Docker 20.10 does not know, so that there is no comparing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.daemon import Daemon
+
+pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
+
+
+def done(daemon: Daemon, *words: str) -> str:
+    result = daemon.docker(*words)
+    assert result.returncode == 0, result.stderr
+    return str(result.stdout)
+
+
+def run(daemon: Daemon, *words: str) -> str:
+    return done(daemon, "run", "--rm", "--network", "none", *words)
+
+
+@pytest.fixture
+def volume(daemon: Daemon) -> Iterator[str]:
+    done(daemon, "volume", "create", "knmounts")
+    yield "knmounts"
+    done(daemon, "volume", "rm", "knmounts")
+
+
+def test_an_image_is_mounted_read_only(daemon: Daemon) -> None:
+    mount = ("--mount", "type=image,source=busybox,target=/img")
+    assert "busybox" in run(daemon, *mount, "busybox", "ls", "/img/bin")
+    refused = daemon.docker(
+        "run", "--rm", "--network", "none", *mount, "busybox", "touch", "/img/new"
+    )
+    assert refused.returncode == 1
+    assert "Read-only file system" in refused.stderr
+
+
+def test_a_part_of_an_image_is_mounted(daemon: Daemon) -> None:
+    mount = "type=image,source=busybox,target=/www,image-subpath=var/www"
+    assert run(daemon, "--mount", mount, "busybox", "ls", "/www") == "index.html\n"
+    missing = daemon.docker(
+        "run", "--rm", "--network", "none",
+        "--mount", "type=image,source=busybox,target=/x,image-subpath=no/such", "busybox", "true",
+    )  # fmt: skip
+    assert missing.returncode != 0
+    assert "cannot access path no/such in image busybox" in missing.stderr
+
+
+def test_nothing_of_an_image_mount_stays_behind(daemon: Daemon) -> None:
+    run(daemon, "--mount", "type=image,source=busybox,target=/img", "busybox", "true")
+    left = daemon.run_root / "images"
+    assert not left.exists() or list(left.iterdir()) == []
+
+
+def test_a_part_of_a_volume_is_mounted(daemon: Daemon, volume: str) -> None:
+    run(daemon, "-v", f"{volume}:/v", "busybox", "sh", "-c", "mkdir /v/sub; echo x > /v/sub/f")
+    mount = f"type=volume,source={volume},target=/s,volume-subpath=sub"
+    assert run(daemon, "--mount", mount, "busybox", "cat", "/s/f") == "x\n"
+
+
+def test_a_volumes_part_that_is_a_link_outwards_leads_nowhere(daemon: Daemon, volume: str) -> None:
+    run(daemon, "-v", f"{volume}:/v", "busybox", "ln", "-s", "/etc", "/v/door")
+    refused = daemon.docker(
+        "run", "--rm", "--network", "none",
+        "--mount", f"type=volume,source={volume},target=/s,volume-subpath=door", "busybox", "true",
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert "cannot access path door in volume" in refused.stderr
+
+
+def test_mounts_inside_a_read_only_bind_are_read_only_too(daemon: Daemon) -> None:
+    script = "touch /hostdev/shm/knarr-test || echo 1 > /hostdev/shm/knarr-test"
+    refused = daemon.docker(
+        "run", "--rm", "--network", "none", "-v", "/dev:/hostdev:ro", "busybox", "sh", "-c", script
+    )
+    assert refused.returncode == 1
+    assert "Read-only file system" in refused.stderr
