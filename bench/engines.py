@@ -41,6 +41,7 @@ class Engine:
     socket: Path | None = None
     environ: dict[str, str] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
+    rm: tuple[str, ...] = ("rm", "-f")
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -242,6 +243,7 @@ def _podman(folder: Path) -> Iterator[Engine]:
                 socket=sock,
                 environ=environ,
                 marks=(str(folder),),
+                rm=("rm", "-f", "-t", "0"),  # the others kill at once by themselves
             )
 
 

@@ -97,7 +97,7 @@ def execute(
         )  # fmt: skip
     finally:
         for each in found:
-            each.run("rm", "-f", "bench-exec")
+            each.run(*each.rm, "bench-exec")
 
 
 def many(
@@ -114,7 +114,7 @@ def many(
         )
         time.sleep(1)
         kept = (each.helpers_kib() - before) / options.many
-        remove = timed(lambda each=each: each.run("rm", "-f", *names))
+        remove = timed(lambda each=each: each.run(*each.rm, *names))
         table.setdefault(f"{options.many} containers started", {})[each.name] = [start]
         table.setdefault(f"{options.many} containers removed", {})[each.name] = [remove]
         table.setdefault("helper memory per container (KiB)", {})[each.name] = [kept]
