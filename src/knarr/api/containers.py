@@ -1,13 +1,13 @@
 """Endpoints of containers. Source: Engine API, tag Container."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
+from knarr.api.attach import log_frames
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, inspect_shape, summary_shape
-from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
+from knarr.api.streams import stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.container import Condition
 from knarr.container.filters import KNOWN
@@ -15,10 +15,9 @@ from knarr.container.model import Container
 from knarr.dockerfile.changes import edited
 from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unsupported
-from knarr.http.frames import frame
-from knarr.http.message import ByteSink, ByteSource, Hijack, Request, Response
+from knarr.http.message import Response
 from knarr.image import new_name
-from knarr.runtime.log import Block, LogQuery
+from knarr.runtime.log import LogQuery
 from knarr.spec import encode
 from knarr.spec.docker.container import (
     ContainerConfig,
@@ -34,7 +33,6 @@ from knarr.spec.docker.container import (
 from knarr.spec.docker.stats import ContainerStats
 from knarr.spec.docker.system import IdResponse
 from knarr.times import moment_ns
-from knarr.units import timestamp
 
 _NO_FILTERS = Filters({})
 
@@ -201,42 +199,6 @@ async def _ended(engine: Engine, ref: str, condition: Condition) -> AsyncIterato
     yield encode(ContainerWait(status_code=ended.exit_code, error=error)) + b"\n"
 
 
-@route("POST", "/containers/{ref}/attach")
-async def attach(
-    engine: Engine,
-    ref: str,
-    request: Request,
-    version: ApiVersion,
-    *,
-    detach_keys: str = "",
-    stream: bool = False,
-    stdin: bool = False,
-    stdout: bool = False,
-    stderr: bool = False,
-) -> Hijack:
-    """ContainerAttach: the container's own streams, before, while and as it runs."""
-    container = engine.views.find(ref)
-    config = container.record.config
-    keys = detach_sequence(detach_keys)
-    channel = await engine.containers.attach(
-        container.id,
-        stdin=stdin and stream,
-        stdout=stdout,
-        stderr=stderr,
-    )
-
-    async def talk(source: ByteSource, sink: ByteSink) -> None:
-        await converse(
-            source,
-            sink,
-            channel,
-            detach_keys=keys if config.tty else None,
-            on_detach=lambda: engine.containers.tell(container.id, "detach"),
-        )
-
-    return hijack(request, talk, stream_headers(terminal=config.tty, version=version))
-
-
 @route("GET", "/containers/{ref}/logs")
 async def logs(
     engine: Engine,
@@ -270,7 +232,7 @@ async def logs(
     blocks = engine.views.logs(container.id, query, follow=follow)
     terminal = container.record.config.tty
     prefix = _attributes(container) if details else b""
-    body = _log_frames(blocks, timestamps=timestamps, prefix=prefix, terminal=terminal)
+    body = log_frames(blocks, timestamps=timestamps, prefix=prefix, terminal=terminal)
     return Response(headers=stream_headers(terminal=terminal, version=version), body=body)
 
 
@@ -289,17 +251,3 @@ def _attributes(container: Container) -> bytes:
 
 def _chosen(values: Mapping[str, str], names: str) -> dict[str, str]:
     return {name: values[name] for name in names.split(",") if name in values}
-
-
-async def _log_frames(
-    blocks: AsyncIterator[Block], *, timestamps: bool, prefix: bytes, terminal: bool
-) -> AsyncIterator[bytes]:
-    """Each block of lines as one piece: in frames by stream, or as it is with a terminal."""
-    async for block in blocks:
-        data = block.data
-        if timestamps or prefix:
-            stamp = timestamp(block.time_ns).encode() + b" " if timestamps else b""
-            lines = data.splitlines(keepends=True)
-            data = b"".join(stamp + prefix + line for line in lines)
-        yield data if terminal else frame(block.stream, data)
-        await asyncio.sleep(0)

@@ -32,6 +32,7 @@ from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, NotMod
 from knarr.events import Event
 from knarr.network import EndpointRequest, NetworkService
 from knarr.runtime import Keeper
+from knarr.runtime.segments import Place
 from knarr.spec.docker.container import (
     ContainerCreate,
     ContainerCreated,
@@ -294,28 +295,26 @@ class ContainerService:
     # Its streams
 
     async def attach(
-        self,
-        ref: str,
-        *,
-        stdin: bool,
-        stdout: bool,
-        stderr: bool,
-    ) -> socket.socket:
-        """The keeper's end of its streams, before the start too: then nothing is missed."""
+        self, ref: str, *, stdin: bool, stdout: bool, stderr: bool, framed: bool
+    ) -> tuple[socket.socket, Place | None]:
+        """The keeper's end of its streams, before the start too: then nothing is missed.
+
+        The place is where in the log they begin. framed: by stream, where there is no terminal.
+        """
         container = self._registry.find(ref)
         if container.status is Status.PAUSED:
             raise Conflict(
                 f"container {container.id} is paused, unpause the container before attach"
             )
-        channel = await self._keeper.attach(
+        attached = await self._keeper.attach_here(
             container.id,
             stdin=stdin and container.record.config.open_stdin,
             stdout=stdout,
             stderr=stderr,
-            terminal=container.record.config.tty,
+            terminal=container.record.config.tty or not framed,
         )
         self._journal.tell(container, "attach")
-        return channel
+        return attached
 
     async def resize(self, ref: str, *, rows: int, columns: int) -> None:
         """Tell a running container's terminal its size, in characters."""

@@ -84,6 +84,11 @@ class LogWriter:
         """The process is over; whoever follows the log may stop here."""
         self._put(0, END, b"", time_ns)
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """The segment that is written, and how much of it there is."""
+        return self._number, self._size
+
     def close(self) -> None:
         os.close(self._file)
 

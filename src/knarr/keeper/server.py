@@ -272,7 +272,7 @@ class Server:
                 holds=arguments["holds"],
             )
         )
-        answer.ok(descriptors=(theirs.detach(),))
+        answer.ok({"log": task.stdio.log_place}, descriptors=(theirs.detach(),))
 
     def _resize(self, arguments: Message, answer: Answer) -> None:
         self._known(arguments).resize(arguments["rows"], arguments["columns"])

@@ -54,6 +54,11 @@ class Stdio:
         self.pressure_changed()
         self._tell_clients()
 
+    @property
+    def log_place(self) -> tuple[int, int] | None:
+        """Behind the last byte in the log; whoever attaches now gets what comes after it."""
+        return self._log.place if self._log is not None else None
+
     def attach(self, client: Client) -> None:
         self._clients.append(client)
 

@@ -25,6 +25,7 @@ from knarr.runtime.model import (
     Sandbox,
 )
 from knarr.runtime.oci import OciRuntime, Place
+from knarr.runtime.segments import Place as LogEnd
 from knarr.spec.oci.runtime import Process, Resources
 
 _BEGINNINGS: Final = {"start", "make_sandbox"}
@@ -259,8 +260,31 @@ class Keeper:
         holds: a client that does not read makes the process wait, as a pipe in a shell would; so
         nothing is lost. Without it, one that falls behind by a MiB is told so and cut off.
         """
+        attached, _ = await self.attach_here(
+            container_id,
+            exec_id,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            terminal=terminal,
+            holds=holds,
+        )
+        return attached
+
+    async def attach_here(
+        self,
+        container_id: str,
+        exec_id: str | None = None,
+        *,
+        stdin: bool = False,
+        stdout: bool = True,
+        stderr: bool = True,
+        terminal: bool = False,
+        holds: bool = False,
+    ) -> tuple[socket.socket, LogEnd | None]:
+        """The same, and the place in the log where what is sent begins; None without a log."""
         streams = [number for number, wanted in ((1, stdout), (2, stderr)) if wanted]
-        _, (descriptor,) = await self._ask(
+        answer, (descriptor,) = await self._ask(
             "attach",
             {
                 **_key(container_id, exec_id),
@@ -272,7 +296,8 @@ class Keeper:
         )
         attached = socket.socket(fileno=descriptor)
         attached.setblocking(False)
-        return attached
+        place = answer.get("log")
+        return attached, None if place is None else LogEnd(*place)
 
     async def resize(
         self, container_id: str, exec_id: str | None = None, *, rows: int, columns: int

@@ -26,13 +26,17 @@ _LINE_BYTES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogQuery:
-    """Which lines. Times in nanoseconds since the epoch; ``tail`` counts lines, None means all."""
+    """Which lines. Times in nanoseconds since the epoch; ``tail`` counts lines, None means all.
+
+    until_place: where a client that attached begins to be told what is written.
+    """
 
     stdout: bool = True
     stderr: bool = True
     since_ns: int = 0
     until_ns: int | None = None
     tail: int | None = None
+    until_place: Place | None = None
 
     @property
     def streams(self) -> frozenset[int]:
@@ -123,7 +127,9 @@ class LogReader:
     def _read(self) -> Iterator[Block]:
         """Lines from where we are to the end of what is written now."""
         for record in self._segments.forwards(self._place):
-            if self._query.until_ns is not None and record.time_ns > self._query.until_ns:
+            late = self._query.until_ns is not None and record.time_ns > self._query.until_ns
+            place = self._query.until_place
+            if late or (place is not None and record.place >= place):
                 self._done = True
                 return
             self._place, self._last_kind = record.next, record.kind

@@ -1,0 +1,146 @@
+"""Attaching to a container: over a hijacked connection, or over a WebSocket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from knarr.api.router import route
+from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
+from knarr.api.versions import ApiVersion
+from knarr.api.websocket import FromWebSocket, ToWebSocket, accepted
+from knarr.container.model import Container
+from knarr.engine import Engine
+from knarr.errors import InvalidArgument
+from knarr.http.frames import frame
+from knarr.http.message import ByteSink, ByteSource, Conversation, Hijack, Request
+from knarr.runtime.log import Block, LogQuery
+from knarr.units import timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What to attach. logs: what was written before, first; stream: what comes from now on."""
+
+    logs: bool
+    stream: bool
+    stdin: bool
+    stdout: bool
+    stderr: bool
+    detach_keys: bytes
+    framed: bool
+
+
+@route("POST", "/containers/{ref}/attach")
+async def attach(
+    engine: Engine,
+    ref: str,
+    request: Request,
+    version: ApiVersion,
+    *,
+    detach_keys: str = "",
+    logs: bool = False,
+    stream: bool = False,
+    stdin: bool = False,
+    stdout: bool = False,
+    stderr: bool = False,
+) -> Hijack:
+    """ContainerAttach: the container's own streams, before, while and as it runs."""
+    container = engine.views.find(ref)
+    wishes = Wishes(
+        logs=logs,
+        stream=stream,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        detach_keys=detach_sequence(detach_keys),
+        framed=not container.record.config.tty,
+    )
+    talk = await _talk(engine, container, wishes)
+    return hijack(request, talk, stream_headers(terminal=not wishes.framed, version=version))
+
+
+@route("GET", "/containers/{ref}/attach/ws")
+async def attach_websocket(
+    engine: Engine,
+    ref: str,
+    request: Request,
+    *,
+    detach_keys: str = "",
+    logs: bool = False,
+    stream: bool = False,
+    stdin: bool = True,
+    stdout: bool = True,
+    stderr: bool = True,
+) -> Hijack:
+    """ContainerAttachWebsocket: both outputs as they come, in binary messages."""
+    container = engine.views.find(ref)
+    if request.headers.get("upgrade", "").lower() != "websocket":
+        raise InvalidArgument("attach/ws needs a WebSocket client: no upgrade was asked for")
+    wishes = Wishes(
+        logs=logs,
+        stream=stream,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        detach_keys=detach_sequence(detach_keys),
+        framed=False,
+    )
+    talk = await _talk(engine, container, wishes)
+
+    async def wrapped(source: ByteSource, sink: ByteSink) -> None:
+        outward = ToWebSocket(sink)
+        await talk(FromWebSocket(source, outward), outward)
+        outward.close()
+
+    return Hijack(talk=wrapped, headers=accepted(request), status=101)
+
+
+async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Conversation:
+    channel, place = await engine.containers.attach(
+        container.id,
+        stdin=wishes.stdin and wishes.stream,
+        stdout=wishes.stdout,
+        stderr=wishes.stderr,
+        framed=wishes.framed,
+    )
+    query = LogQuery(stdout=wishes.stdout, stderr=wishes.stderr, until_place=place)
+
+    async def talk(source: ByteSource, sink: ByteSink) -> None:
+        if wishes.logs:
+            blocks = engine.views.logs(container.id, query, follow=False)
+            async for piece in log_frames(blocks, terminal=not wishes.framed):
+                sink.write(piece)
+                await sink.drain()
+        if not wishes.stream:
+            channel.close()
+            return
+        await converse(
+            source,
+            sink,
+            channel,
+            detach_keys=wishes.detach_keys if container.record.config.tty else None,
+            on_detach=lambda: engine.containers.tell(container.id, "detach"),
+        )
+
+    return talk
+
+
+async def log_frames(
+    blocks: AsyncIterator[Block],
+    *,
+    terminal: bool,
+    timestamps: bool = False,
+    prefix: bytes = b"",
+) -> AsyncIterator[bytes]:
+    """Each block of lines as one piece: in frames by stream, or as it is with a terminal.
+
+    timestamps, prefix: what goes before each line.
+    """
+    async for block in blocks:
+        data = block.data
+        if timestamps or prefix:
+            stamp = timestamp(block.time_ns).encode() + b" " if timestamps else b""
+            lines = data.splitlines(keepends=True)
+            data = b"".join(stamp + prefix + line for line in lines)
+        yield data if terminal else frame(block.stream, data)
+        await asyncio.sleep(0)
