@@ -9,8 +9,9 @@ from knarr.container.committing import Committer
 from knarr.container.views import ContainerViews
 from knarr.dockerfile.service import BuildService
 from knarr.events import EventBus
-from knarr.image import ImageService
+from knarr.image import Exchange, ImageService
 from knarr.network import NetworkService
+from knarr.registry import Registries
 from knarr.store import Database
 from knarr.volume import VolumeService
 
@@ -39,6 +40,8 @@ class Engine:
     db: Database
     bus: EventBus
     images: ImageService
+    exchange: Exchange
+    registries: Registries
     containers: ContainerService
     views: ContainerViews
     committer: Committer

@@ -15,6 +15,8 @@ class PlainLayers:
     def __init__(self) -> None:
         self.tars: dict[str, bytes] = {}
         self.unpacked: list[str] = []
+        self.recorded: list[str] = []
+        self.held: list[str] = []
         self._lock = threading.Lock()
 
     def has(self, layer: RemoteLayer) -> bool:
@@ -30,5 +32,14 @@ class PlainLayers:
         if "sha256:" + hashlib.sha256(plain).hexdigest() != layer.diff_id:
             raise InvalidArgument("layers from manifest don't match image configuration")
         with self._lock:
+            assert layer.diff_id not in self.tars
             self.tars[layer.diff_id] = bytes(plain)
             self.unpacked.append(layer.diff_id)
+
+    def landed(self, layer: RemoteLayer) -> None:
+        assert layer.diff_id in self.tars
+        self.recorded.append(layer.diff_id)
+
+    def hold(self, layer: RemoteLayer) -> None:
+        assert layer.diff_id in self.tars
+        self.held.append(layer.diff_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from knarr.api.logins import logins_for_search, logins_of, named
 from knarr.api.router import Filters, only_known, route
 from knarr.dockerfile.changes import edited
 from knarr.engine import Engine
@@ -9,10 +10,12 @@ from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.message import Request, Response
 from knarr.image import Import, new_name
 from knarr.image.bootstrap import Bootstrap, own_suite
+from knarr.registry import search
 from knarr.spec.docker.image import (
     ImageDeleted,
     ImageHistoryItem,
     ImageInspect,
+    ImageSearchResult,
     ImagesPruned,
     ImageSummary,
 )
@@ -65,7 +68,7 @@ async def create(
 ) -> AsyncIterator[Progress]:
     """ImageCreate: ``fromImage`` pulls, ``fromSrc`` imports the tar in the body."""
     if from_image:
-        raise Unsupported("pull is not there yet: load an archive, or use `image bootstrap`")
+        return await _pull(engine, request, from_image, tag, platform)
     if from_src != "-":
         raise Unsupported("import takes the archive itself: fetch the URL, and pipe it in")
     lines = tuple(line for each in changes for line in each.splitlines())
@@ -76,6 +79,42 @@ async def create(
         edit=lambda config: edited(config, lines),
     )
     return engine.images.import_(aiter(request.body), wanted)
+
+
+async def _pull(
+    engine: Engine, request: Request, name: str, tag: str, platform: str
+) -> AsyncIterator[Progress]:
+    """A tag, a digest, or all tags where neither is given. What cannot be found is an error yet."""
+    reference = named(name, tag)
+    logins = logins_of(request, reference)
+    wanted = parse_platform(platform) if platform else None
+    if reference.tag or reference.digest:
+        return engine.exchange.pull(await engine.exchange.find(reference, logins, wanted))
+    tags = await engine.exchange.tags(reference, logins)
+    return engine.exchange.pull_all(reference, tags, logins, wanted)
+
+
+@route("POST", "/images/{name:path}/push")
+async def push(
+    engine: Engine, request: Request, name: str, *, tag: str = ""
+) -> AsyncIterator[Progress]:
+    """ImagePush: one tag, or all of a repository."""
+    reference = named(name, tag)
+    return engine.exchange.push(reference, logins_of(request, reference))
+
+
+@route("GET", "/images/search")
+async def search_registry(
+    engine: Engine,
+    request: Request,
+    *,
+    term: str = "",
+    limit: int = 0,
+    filters: Filters = _NO_FILTERS,
+) -> Sequence[ImageSearchResult]:
+    """ImageSearch."""
+    logins = logins_for_search(request, term)
+    return await search(engine.registries, term, logins, limit=limit, filters=filters)
 
 
 @route("POST", "/knarr/images/bootstrap")

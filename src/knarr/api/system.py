@@ -10,6 +10,7 @@ from typing import Final
 
 from knarr import __version__
 from knarr.api import events
+from knarr.api.distribution import registry_config
 from knarr.api.router import Filters, route
 from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, text
 from knarr.container.model import Status
@@ -19,7 +20,6 @@ from knarr.spec.docker.system import (
     Commit,
     Component,
     PluginsInfo,
-    RegistryServiceConfig,
     Runtime,
     SystemInfo,
     SystemVersion,
@@ -127,7 +127,7 @@ async def info(engine: Engine) -> SystemInfo:
         ncpu=os.cpu_count() or 1,
         mem_total=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         index_server_address="https://index.docker.io/v1/",
-        registry_config=RegistryServiceConfig(insecure_registry_cidrs=("127.0.0.0/8", "::1/128")),
+        registry_config=registry_config(engine.registries.table),
         name=platform.node(),
         server_version=__version__,
         runtimes={name: Runtime(path=path) for name, path in about.runtimes.items()},

@@ -35,7 +35,7 @@ class PartialBlob:
         """
         self.digest, self.size_bytes = digest, size_bytes
         self._store = store
-        folder = store.path(digest).parent.parent / "partial"
+        folder = _folder(store)
         folder.mkdir(mode=0o700, exist_ok=True)
         self._path = folder / digest.removeprefix(PREFIX)
         self._fd = _opened_alone(self._path, digest)
@@ -81,17 +81,25 @@ class PartialBlob:
             self._changed.notify_all()
 
     def commit(self) -> Blob:
-        """A blob like any other, and pinned. Raises InvalidArgument when the digest is wrong.
+        """A blob like any other, and pinned. Raises InvalidArgument when the digest is wrong."""
+        self.verify()
+        return self.adopt()
+
+    def verify(self) -> None:
+        """Tell the followers that it is whole. Raises InvalidArgument when the digest is wrong.
 
         What is wrong is not kept.
         """
         if self.offset != self.size_bytes or f"sha256:{self._sha.hexdigest()}" != self.digest:
             self.forget()
             raise InvalidArgument(f"filesystem layer verification failed for digest {self.digest}")
-        self._store.adopt(self._path, self.digest)
         with self._changed:
             self._verified = True
             self._changed.notify_all()
+
+    def adopt(self) -> Blob:
+        """Give what was verified its name, pinned."""
+        self._store.adopt(self._path, self.digest)
         return Blob(digest=self.digest, size_bytes=self.offset)
 
     def fail(self, error: BaseException) -> None:
@@ -160,6 +168,17 @@ class Follower:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def sweep_partials(store: BlobStore, older_than_s: float, now_s: float) -> None:
+    """Delete beginnings that nobody has gone on with for so long."""
+    for path in _folder(store).glob("*"):
+        if path.stat().st_mtime < now_s - older_than_s:
+            path.unlink(missing_ok=True)
+
+
+def _folder(store: BlobStore) -> Path:
+    return store.path(Digest(PREFIX)).parent / "partial"  # beside the folder of blobs
 
 
 def _opened_alone(path: Path, digest: Digest) -> int:

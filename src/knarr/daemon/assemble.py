@@ -24,8 +24,9 @@ from knarr.dockerfile.service import BuildService
 from knarr.engine import About, Engine
 from knarr.events import EventBus
 from knarr.ids import ContainerId, new_hex
-from knarr.image import ImageService
+from knarr.image import Exchange, ImageService
 from knarr.network import NetworkService
+from knarr.registry import Puller, Pusher, Registries, Transport, table_of
 from knarr.runtime import Keeper, probe
 from knarr.snapshot import ContainerLayers, Layers, Unpacked
 from knarr.store import Database
@@ -51,6 +52,11 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     images = ImageService(db, blobs, layers, registry)
     for found in await asyncio.to_thread(images.repair):
         _log.warning("%s", found)
+    registries = Registries(table_of(settings.registries), Transport())
+    exchange = Exchange(
+        db, blobs, layers, images, Puller(registries, blobs), Pusher(registries, blobs)
+    )
+    exchange.sweep()
     volumes = VolumeService(db=db, data_root=data_root, run_root=run_root)
     keeper = Keeper(run_root)
     networks = NetworkService(db, str(run_root), sockets=keeper)
@@ -144,6 +150,8 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
             db=db,
             bus=bus,
             images=images,
+            exchange=exchange,
+            registries=registries,
             containers=containers,
             views=views,
             committer=committer,
@@ -155,6 +163,8 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         )
     finally:
         watching.cancel()
+        await exchange.close()
+        registries.close()
         await networks.close()
         await keeper.close()
         db.close()

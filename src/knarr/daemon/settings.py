@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from knarr.errors import InvalidArgument
+from knarr.spec import decode
+from knarr.spec.docker.registries import RegistrySettings
 
 DATA_ROOT: Final = "/var/lib/knarr"
 RUN_ROOT: Final = "/run/knarr"
+REGISTRIES: Final = "/etc/knarr/registries.json"
 
 USAGE: Final = """Usage:  knarr daemon [OPTIONS]
 
@@ -24,6 +27,12 @@ Options:
                         or $KNARR_HOST); may be given several times
       --runtime NAME    OCI runtime to use (default: the first of crun and runc that works)
       --log-level LEVEL debug, info, warning or error (default "info")
+      --registries FILE Mirrors, rewrites, insecure and blocked registries, as JSON (default
+                        "/etc/knarr/registries.json" where that is, or $KNARR_REGISTRIES)
+      --registry-mirror URL
+                        Ask there before Docker Hub; may be given several times
+      --insecure-registry HOST
+                        Registry or network (CIDR) to which plain HTTP will do; several times
       --group NAME      Group that may use the socket (default "knarr", else "docker")
 """
 
@@ -38,6 +47,7 @@ class Settings:
     runtime: str = ""
     log_level: str = "info"
     group: str = ""
+    registries: RegistrySettings = field(default_factory=RegistrySettings)
 
     @property
     def listening(self) -> tuple[str, ...]:
@@ -47,6 +57,8 @@ class Settings:
 _VALUED: Final = {
     "--data-root": "data_root", "--run-root": "run_root", "--host": "hosts", "-H": "hosts",
     "--runtime": "runtime", "--log-level": "log_level", "--group": "group",
+    "--registries": "registries", "--registry-mirror": "mirrors",
+    "--insecure-registry": "insecure",
 }  # fmt: skip
 
 
@@ -75,4 +87,26 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         runtime=last("runtime", "KNARR_RUNTIME", ""),
         log_level=last("log_level", "KNARR_LOG_LEVEL", "info"),
         group=last("group", "KNARR_GROUP", ""),
+        registries=_registries(
+            Path(last("registries", "KNARR_REGISTRIES", REGISTRIES)),
+            given.get("mirrors", ()),
+            given.get("insecure", ()),
+        ),
+    )
+
+
+def _registries(file: Path, mirrors: Sequence[str], insecure: Sequence[str]) -> RegistrySettings:
+    """The file's, and the flags' after them. Raises InvalidArgument for a file that is none."""
+    try:
+        found = decode(file.read_bytes(), RegistrySettings)
+    except FileNotFoundError:
+        if str(file) != REGISTRIES:
+            raise InvalidArgument(f"there is no file {file}") from None
+        found = RegistrySettings()
+    except (OSError, InvalidArgument) as error:
+        raise InvalidArgument(f"cannot use {file}: {error}") from error
+    return RegistrySettings(
+        registries=found.registries,
+        registry_mirrors=(*found.registry_mirrors, *mirrors),
+        insecure_registries=(*found.insecure_registries, *insecure),
     )

@@ -1,19 +1,22 @@
 """Images: names for a config and a chain of layers; load, save, import, tag, remove, history.
 
 The verbs are in service.py, which image a name means in catalogue.py, archives in archives.py (what
-comes in: receive.py, then archive.py; what goes out: save.py), removal's rules in removal.py.
-May import: snapshot, content, store, events, spec, errors, ids.
+comes in: receive.py, then archive.py; what goes out: save.py), removal's rules in removal.py, pull
+and push in exchange.py (what comes in: landing.py; what goes out: outgoing.py).
+May import: registry, snapshot, content, store, events, spec, errors, ids.
 """
 
 from knarr.image.archive import machine
 from knarr.image.bootstrap import Bootstrap
 from knarr.image.derive import derived
+from knarr.image.exchange import Exchange
 from knarr.image.imported import Import
 from knarr.image.model import Image, ImageUser, ImageUsers, LayerForm, NewImage, NoUsers
 from knarr.image.service import ImageService, new_name
 
 __all__ = [
     "Bootstrap",
+    "Exchange",
     "Image",
     "ImageService",
     "ImageUser",

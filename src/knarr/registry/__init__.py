@@ -10,24 +10,52 @@ Nothing here imports urllib3 or ssl before the first request.
 May import: content, store, events, kernel, http, spec, errors, ids, reference.
 """
 
+from knarr.registry.cancellation import Cancellation
+from knarr.registry.inspect import Distribution, distribution
 from knarr.registry.layer import ByteReader, LayerSink
-from knarr.registry.manifests import RemoteImage, RemoteLayer
+from knarr.registry.login import login
+from knarr.registry.manifests import (
+    LAYER_COMPRESSION,
+    Fetched,
+    RemoteImage,
+    RemoteLayer,
+    digest_of,
+    received,
+)
 from knarr.registry.pull import Found, Puller, outcome
+from knarr.registry.push import OutgoingLayer, Parcel, Pusher
 from knarr.registry.registries import Logins, Registries
+from knarr.registry.search import search
 from knarr.registry.table import RegistryTable, table_of
+from knarr.registry.telling import told
+from knarr.registry.threads import Tell
 from knarr.registry.transport import Transport
 
 __all__ = [
+    "LAYER_COMPRESSION",
     "ByteReader",
+    "Cancellation",
+    "Distribution",
+    "Fetched",
     "Found",
     "LayerSink",
     "Logins",
+    "OutgoingLayer",
+    "Parcel",
     "Puller",
+    "Pusher",
     "Registries",
     "RegistryTable",
     "RemoteImage",
     "RemoteLayer",
+    "Tell",
     "Transport",
+    "digest_of",
+    "distribution",
+    "login",
     "outcome",
+    "received",
+    "search",
     "table_of",
+    "told",
 ]

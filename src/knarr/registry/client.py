@@ -31,7 +31,7 @@ from knarr.registry.origin import checked_target, origin_of, same_origin
 from knarr.registry.retry import RetryPolicy, retry_after_s
 from knarr.registry.table import Endpoint
 from knarr.registry.tokens import Authorizer, Scopes, scrubbed, secrets_of
-from knarr.registry.transport import Call, NotTls, Reply, Source, Transport, Trust
+from knarr.registry.transport import Call, NotTls, Reply, Source, Transport, Trust, Unreachable
 from knarr.spec import decode
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.oci.distribution import Catalog, TagList
@@ -330,6 +330,8 @@ class RegistryClient:
                 if reply.status < 300:
                     return reply
                 raise self._refused(method, place, reply)
+            except Unreachable:
+                raise  # who asks is told at once; a download that broke off is more patient
             except (Refused, Unavailable) as error:
                 if not again:
                     raise

@@ -30,15 +30,27 @@ class ByteReader(Protocol):
 
 
 class LayerSink(Protocol):
-    """Where layers go: the snapshot room, seen from here. Called from threads."""
+    """Where the layers of one pull go: the image room, seen from here.
+
+    All but ``unpack`` are called in the loop.
+    """
 
     def has(self, layer: RemoteLayer) -> bool: ...
 
     def unpack(self, layer: RemoteLayer, packed: ByteReader) -> None:
-        """Make the layer of its compressed bytes; nothing of it shows before all was right.
+        """Make the layer of its compressed bytes, in a thread; nothing shows before all was right.
 
         Raises InvalidArgument when it does not unpack to ``layer.diff_id``.
         """
+        ...
+
+    def landed(self, layer: RemoteLayer) -> None:
+        """Layer and blob are there, the blob pinned: record them. Called once, by one of those
+        pulls that wanted it."""
+        ...
+
+    def hold(self, layer: RemoteLayer) -> None:
+        """The layer is recorded, and is to stay for this pull."""
         ...
 
 
@@ -93,10 +105,10 @@ class LayerJob:
             self._unpack_what_is_there()
         elif not self._fetched_and_unpacked():
             self._fetched_and_unpacked()
-        self.say("Pull complete")
 
     def _unpack_what_is_there(self) -> None:
-        """The blob came with another image, or in a pull that ended before it was unpacked."""
+        """The blob came with another image, whose layers have been deleted since."""
+        self.blobs.pin(self.layer.digest)
         self.say("Download complete")
         with _BlobReader(self.blobs.open(self.layer.digest)) as reader:
             self._unpack(reader)
@@ -127,14 +139,14 @@ class LayerJob:
         try:
             download(self.sources, partial, progress)
             self.say("Verifying Checksum")
-            partial.commit()
-            self.blobs.unpin(self.layer.digest)  # those who wait for it hold it themselves
+            partial.verify()
             self.say("Download complete")
         except BaseException as error:
             partial.fail(error)
             unpacking.exception()  # its own is but the consequence
             raise
         unpacking.result()
+        partial.adopt()  # not before: until it is unpacked nobody keeps it from being swept
 
     def _unpack_behind(self, partial: PartialBlob) -> None:
         with partial.follow() as follower:

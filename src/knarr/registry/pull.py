@@ -82,34 +82,22 @@ class Puller:
             return await asyncio.to_thread(_translated, reference, lambda: tuple(client.tags()))
 
     async def fetch(self, found: Found, sink: LayerSink, tell: Tell) -> None:
-        """Bring in what is missing of an image: its layers into ``sink``, its documents as blobs.
+        """Bring in the layers of an image that are not there yet. Its documents are in ``found``.
 
-        Every blob is left pinned, also when this raises: the caller records the image, or does not,
-        and then calls ``unpin_all``. Cancelled, it leaves whole blobs and resumable beginnings.
+        Cancelled, it leaves whole layers, and beginnings to go on from.
         """
         reference = found.reference
         name = str(reference) if reference.digest else reference.tag
         tell(Progress(id=name, status=f"Pulling from {reference.path}"))
         for layer in found.image.layers:
             tell(Progress.about(short(layer.digest), "Pulling fs layer"))
-        for document in (found.image.config, found.image.manifest, found.image.root):
-            self._blobs.put(document.raw, document.digest)
         biggest_first = sorted(
-            {layer.digest: layer for layer in found.image.layers}.values(),
+            {layer.diff_id: layer for layer in found.image.layers}.values(),
             key=lambda layer: -layer.descriptor.size,
         )
-        for layer in biggest_first:
-            self._blobs.pin(layer.digest)
         await all_or_first_error(
             [self._layer(layer, found.sources, sink, tell) for layer in biggest_first]
         )
-
-    def unpin_all(self, image: RemoteImage) -> None:
-        """The image is recorded, or is not going to be: its blobs are held by rows, or nobody."""
-        for document in (image.config, image.manifest, image.root):
-            self._blobs.unpin(document.digest)
-        for layer in {layer.digest for layer in image.layers}:
-            self._blobs.unpin(layer)
 
     async def close(self) -> None:
         await self._transfers.close()
@@ -136,8 +124,9 @@ class Puller:
     async def _layer(
         self, layer: RemoteLayer, sources: Sequence[RegistryClient], sink: LayerSink, tell: Tell
     ) -> None:
-        if await asyncio.to_thread(sink.has, layer):
+        if sink.has(layer):
             tell(Progress.about(short(layer.digest), "Already exists"))
+            sink.hold(layer)
             return
 
         async def work(tell_all: Tell) -> None:
@@ -147,6 +136,7 @@ class Puller:
                 await self._transfer(layer, sources, sink, tell_all)
 
         await self._transfers.join(layer.diff_id, tell, work)
+        sink.hold(layer)
 
     async def _transfer(
         self, layer: RemoteLayer, sources: Sequence[RegistryClient], sink: LayerSink, tell: Tell
@@ -161,6 +151,11 @@ class Puller:
             threads=self._thread_pool(),
         )
         await in_thread(job.run, cancellation, self._thread_pool())
+        try:
+            sink.landed(layer)
+        finally:
+            self._blobs.unpin(layer.digest)
+        tell(Progress.about(short(layer.digest), "Pull complete"))
 
     def _thread_pool(self) -> ThreadPoolExecutor:
         """Two threads for each layer at work, so that none waits for one that waits for it."""

@@ -38,6 +38,10 @@ class NotTls(Unavailable):
     """The other end is there and does not speak TLS; it may speak plain HTTP."""
 
 
+class Unreachable(Unavailable):
+    """Nobody is there: no such host, or a connection refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """How much is believed of a host.
@@ -317,8 +321,8 @@ def _unreachable(call: Call, error: Exception) -> KnarrError:
     text = _reason(error)
     host = origin_of(call.url).host
     if "Name or service not known" in text or "failure in name resolution" in text:
-        return Unavailable(_sentence(call, f"dial tcp: lookup {host}: no such host"))
-    return Unavailable(_sentence(call, f"dial tcp: connect: {text.rpartition('] ')[2].lower()}"))
+        return Unreachable(_sentence(call, f"dial tcp: lookup {host}: no such host"))
+    return Unreachable(_sentence(call, f"dial tcp: connect: {text.rpartition('] ')[2].lower()}"))
 
 
 def _reason(error: Exception) -> str:

@@ -60,10 +60,7 @@ class Desk:
 
     async def pull(self, name: str, login: AuthConfig | None = None) -> Found:
         found = await self.find(name, login)
-        try:
-            await self.puller.fetch(found, self.layers, self.told.append)
-        finally:
-            self.puller.unpin_all(found.image)
+        await self.puller.fetch(found, self.layers, self.told.append)
         return found
 
     def statuses(self, identifier: str | None = None) -> list[str]:

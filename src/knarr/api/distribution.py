@@ -1,0 +1,64 @@
+"""Endpoints about registries: what a name stands for there, and logins.
+
+Source: Engine API, tag Distribution; SystemAuth.
+"""
+
+from knarr.api.logins import logins_of
+from knarr.api.router import route
+from knarr.engine import Engine
+from knarr.http.message import Request
+from knarr.reference import Reference
+from knarr.registry import RegistryTable, distribution, login
+from knarr.spec.docker.auth import AuthConfig
+from knarr.spec.docker.image import DistributionInspect, OCIDescriptor, OCIPlatform
+from knarr.spec.docker.system import AuthResponse, IndexInfo, RegistryServiceConfig
+
+_LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+@route("GET", "/distribution/{name:path}/json")
+async def inspect(engine: Engine, request: Request, name: str) -> DistributionInspect:
+    """DistributionInspect: without pulling anything."""
+    reference = Reference.parse(name).tagged()
+    found = await distribution(engine.registries, reference, logins_of(request, reference))
+    root = found.root
+    return DistributionInspect(
+        descriptor=OCIDescriptor(
+            media_type=root.media_type, digest=root.digest, size=len(root.raw)
+        ),
+        platforms=tuple(
+            OCIPlatform(
+                architecture=each.architecture,
+                os=each.os,
+                os_version=each.os_version,
+                variant=each.variant,
+            )
+            for each in found.platforms
+        ),
+    )
+
+
+@route("POST", "/auth")
+async def auth(engine: Engine, body: AuthConfig) -> AuthResponse:
+    """SystemAuth: whether a registry takes this login."""
+    return await login(engine.registries, body.unpacked())
+
+
+def registry_config(table: RegistryTable) -> RegistryServiceConfig:
+    """What ``info`` shows of how registries are reached."""
+    hub = tuple(
+        mirror.location
+        for rule in table.rules
+        if rule.prefix == "docker.io"
+        for mirror in rule.mirrors
+    )
+    urls = tuple(f"https://{location}/" for location in hub)
+    indexes = {"docker.io": IndexInfo(name="docker.io", mirrors=urls, secure=True, official=True)}
+    for host in sorted(table.insecure_hosts):
+        indexes[host] = IndexInfo(name=host, secure=False)
+    networks = (str(each) for each in table.insecure_networks)
+    return RegistryServiceConfig(
+        insecure_registry_cidrs=tuple(dict.fromkeys((*_LOOPBACK, *networks))),
+        index_configs=indexes,
+        mirrors=urls,
+    )

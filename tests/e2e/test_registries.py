@@ -1,0 +1,134 @@
+"""The docker CLI on our engine, with registries on loopback."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.registry.test_interop import our_registry
+from support.daemon import Daemon
+from support.peers import ANNA, docker_registry
+
+pytestmark = pytest.mark.needs("docker", "htpasswd", "docker-registry", "namespaces", "overlay")
+
+
+@pytest.fixture(params=["debian", "knarr"])
+def registry(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    serving = (
+        docker_registry(tmp_path) if request.param == "debian" else our_registry(tmp_path, None)
+    )
+    with serving as host:
+        yield host
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[str]:
+    with our_registry(tmp_path, ANNA, "--tokens") as host:
+        yield host
+
+
+def good(daemon: Daemon, *argv: str, given: str = "") -> str:
+    done = daemon.docker(*argv, input=given) if given else daemon.docker(*argv)
+    assert done.returncode == 0, f"{argv}: {done.stdout} {done.stderr}"
+    return str(done.stdout).strip()
+
+
+def image_id(daemon: Daemon, name: str) -> str:
+    return good(daemon, "image", "inspect", "-f", "{{.Id}}", name)
+
+
+def test_an_image_goes_out_and_comes_back(daemon: Daemon, registry: str) -> None:
+    name = f"{registry}/team/busybox:1"
+    good(daemon, "tag", "busybox", name)
+    pushed = good(daemon, "push", name)
+    assert f"The push refers to repository [{registry}/team/busybox]" in pushed
+    digest = re.search(r"^1: digest: (sha256:[0-9a-f]{64}) size: \d+$", pushed, re.MULTILINE)
+    assert digest, pushed
+    assert "Layer already exists" in good(daemon, "push", name)
+    identity = image_id(daemon, name)
+    good(daemon, "rmi", name)
+    pulled = good(daemon, "pull", name)
+    assert "1: Pulling from team/busybox" in pulled
+    assert f"Digest: {digest[1]}" in pulled
+    assert f"Status: Downloaded newer image for {name}" in pulled
+    assert pulled.splitlines()[-1] == name
+    assert image_id(daemon, name) == identity
+    assert f"Status: Image is up to date for {name}" in good(daemon, "pull", name)
+    assert good(daemon, "run", "--rm", "--network", "none", name, "echo", "ahoy") == "ahoy"
+    digests = good(daemon, "image", "inspect", "-f", "{{json .RepoDigests}}", name)
+    assert f"{registry}/team/busybox@{digest[1]}" in json.loads(digests)
+
+
+def test_a_digest_is_pulled_and_what_was_pulled_is_pushed_as_it_came(
+    daemon: Daemon, registry: str
+) -> None:
+    first, second = f"{registry}/one/busybox", f"{registry}/two/busybox"
+    good(daemon, "tag", "busybox", f"{first}:1")
+    digest = re.findall(r"sha256:[0-9a-f]{64}", good(daemon, "push", f"{first}:1"))[-1]
+    good(daemon, "pull", f"{first}@{digest}")
+    good(daemon, "tag", f"{first}@{digest}", f"{second}:x")
+    again = good(daemon, "push", f"{second}:x")
+    assert f"x: digest: {digest}" in again
+    assert "Mounted from one/busybox" in again
+    for name in (f"{first}:1", f"{second}:x"):
+        good(daemon, "rmi", name)
+
+
+def test_all_tags_go_and_come(daemon: Daemon, registry: str) -> None:
+    name = f"{registry}/many"
+    for tag in ("a", "b"):
+        good(daemon, "tag", "busybox", f"{name}:{tag}")
+    pushed = good(daemon, "push", "-a", name)
+    assert "a: digest:" in pushed
+    assert "b: digest:" in pushed
+    good(daemon, "rmi", f"{name}:a", f"{name}:b")
+    assert "b: Pulling from many" in good(daemon, "pull", "-a", name)
+    assert set(good(daemon, "images", name, "--format", "{{.Tag}}").split()) == {"a", "b"}
+    good(daemon, "rmi", f"{name}:a", f"{name}:b")
+
+
+def test_what_cannot_be_is_told_as_docker_tells_it(daemon: Daemon, registry: str) -> None:
+    missing = daemon.docker("pull", f"{registry}/none")
+    assert missing.returncode == 1
+    assert missing.stderr.strip() == (
+        f"Error response from daemon: manifest for {registry}/none:latest not found:"
+        " manifest unknown: manifest unknown"
+    )
+    unknown = daemon.docker("push", f"{registry}/none:1")
+    assert unknown.returncode == 1
+    assert f"An image does not exist locally with the tag: {registry}/none" in unknown.stderr
+    nobody = daemon.docker("pull", "127.0.0.1:1/x")
+    assert nobody.returncode == 1
+    assert "connection refused" in nobody.stderr
+
+
+def test_a_login_opens_what_is_guarded(daemon: Daemon, guarded: str) -> None:
+    name = f"{guarded}/team/busybox:1"
+    good(daemon, "tag", "busybox", name)
+    refused = daemon.docker("push", name)
+    assert refused.returncode == 1
+    wrong = daemon.docker("login", "-u", "anna", "-p", "wrong", guarded)
+    assert wrong.returncode == 1
+    assert "wrong" not in wrong.stderr.replace("login attempt", "")
+    login = ("login", "-u", ANNA.username, "--password-stdin", guarded)
+    assert "Login Succeeded" in good(daemon, *login, given=ANNA.password)
+    good(daemon, "push", name)
+    good(daemon, "pull", name)
+    inspected = good(daemon, "manifest", "inspect", "--insecure", name)
+    assert json.loads(inspected)["schemaVersion"] == 2
+    good(daemon, "logout", guarded)
+    assert daemon.docker("pull", name).returncode == 1
+    good(daemon, "rmi", name)
+
+
+def test_search_looks_in_a_registry_that_is_named(daemon: Daemon, registry: str) -> None:
+    good(daemon, "tag", "busybox", f"{registry}/tools/busybox:1")
+    good(daemon, "push", f"{registry}/tools/busybox:1")
+    found = good(daemon, "search", "--format", "{{.Name}}", f"{registry}/busy")
+    assert found.split() == [f"{registry}/tools/busybox"]
+    assert good(daemon, "search", "--format", "{{.Name}}", f"{registry}/nothing") == ""
+    refused = daemon.docker("search", "--limit", "101", f"{registry}/x")
+    assert "limit 101 is outside the range of [1, 100]" in refused.stderr
+    good(daemon, "rmi", f"{registry}/tools/busybox:1")
