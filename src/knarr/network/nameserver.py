@@ -135,7 +135,9 @@ class _Served(asyncio.DatagramProtocol):
         if sock.type == socket.SOCK_DGRAM:
             self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=sock)
         else:
-            self._server = await asyncio.start_server(self._talk, sock=sock)
+            # In two steps: cancelled in between, the server is known here and is closed.
+            self._server = await asyncio.start_server(self._talk, sock=sock, start_serving=False)
+            await self._server.start_serving()
 
     def close(self) -> None:
         for task in self._tasks:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -71,8 +72,7 @@ class Plugs:
                 for each in endpoints:
                     tx.emit(self._event("connect", each))
         except BaseException:
-            self._forget(endpoints)
-            self.ports.release(member.id)
+            self._give_up(member.id, endpoints)
             raise
 
     async def connect(self, member: Member, sandbox: Sandbox, request: EndpointRequest) -> Endpoint:
@@ -148,6 +148,16 @@ class Plugs:
             rows.remove_ports(tx, container)
             for each in endpoints:
                 tx.emit(self._event("disconnect", each))
+        self.ports.release(container)
+        self._forget(endpoints)
+
+    def _give_up(self, container: ContainerId, endpoints: Sequence[Endpoint]) -> None:
+        """Undo a plug that failed or was cancelled, however far it had come.
+
+        Whoever gets these ports next is plugged in by the same worker, so after this.
+        """
+        entries = port_entries(self.ports.ports_of(container))
+        self.worker.later(partial(self.host.unplug, _links(endpoints), entries))
         self.ports.release(container)
         self._forget(endpoints)
 

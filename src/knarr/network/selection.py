@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
 from typing import Final
 
 from knarr.errors import InvalidArgument
 from knarr.network.model import Network
-from knarr.units import duration_ns
+from knarr.times import moment_ns
 
 NetworkFilters = Mapping[str, Collection[str]]
-_SECOND_NS: Final = 1_000_000_000
 
 
 def _label(network: Network, value: str) -> bool:
@@ -24,23 +22,13 @@ def _type(network: Network, value: str) -> bool:
     return network.is_predefined == (value == "builtin")
 
 
-def until_ns(value: str) -> int:
-    """The moment that ``until`` means: seconds since the epoch, a date, or how long ago."""
-    if value.replace(".", "", 1).isdecimal():
-        return int(float(value) * _SECOND_NS)
-    try:
-        return int(datetime.fromisoformat(value).timestamp() * _SECOND_NS)
-    except ValueError:
-        return time.time_ns() - duration_ns(value)
-
-
 _ANY: Final[Mapping[str, Callable[[Network, str], bool]]] = {
     "driver": lambda network, value: network.driver == value,
     "id": lambda network, value: value in network.id,
     "name": lambda network, value: value in network.name,
     "scope": lambda network, value: network.scope == value,
     "type": _type,
-    "until": lambda network, value: network.created_ns < until_ns(value),
+    "until": lambda network, value: network.created_ns < moment_ns(value, time.time_ns()),
 }
 _ALL: Final[Mapping[str, Callable[[Network, str], bool]]] = {
     "label": _label,
