@@ -17,8 +17,6 @@ from knarr.client.endpoint import Endpoint
 from knarr.client.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from knarr.client.blocking import Socket
 
 LOG = "daemon.log"
@@ -27,21 +25,8 @@ _GLANCE_S = 0.01  # seconds between two looks
 _TAIL = 2048  # bytes of its log that are shown when it fails
 
 
-def dial_or_start(cli: Cli) -> Callable[[Endpoint], Socket]:
-    """A dialer that starts the engine, once, where nothing answers."""
-
-    def connect(endpoint: Endpoint) -> Socket:
-        try:
-            return dial(endpoint)
-        except CannotConnect as error:
-            if isinstance(error.__cause__, PermissionError):
-                raise
-            return _started(cli, endpoint)
-
-    return connect
-
-
-def _started(cli: Cli, endpoint: Endpoint) -> Socket:
+def started(cli: Cli, endpoint: Endpoint) -> Socket:
+    """A connection to the engine that this starts. Raises Exit with its last words if it fails."""
     run_root = os.path.dirname(endpoint.path)
     log = os.path.join(run_root, LOG)
     try:

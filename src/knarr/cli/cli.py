@@ -100,14 +100,22 @@ class Cli:
         from knarr.client.blocking import Engine, dial
 
         endpoint, ours = self.endpoint()
-        dialer: Callable[[Endpoint], Socket] = dial
-        if ours:
-            from knarr.cli.autostart import dial_or_start
-
-            dialer = dial_or_start(self)
+        dialer: Callable[[Endpoint], Socket] = self._dial_or_start if ours else dial
         headers = (("User-Agent", f"knarr/{__version__} (linux)"), *self.config.http_headers)
         version = self.environ.get("DOCKER_API_VERSION", "").removeprefix("v")
         return Engine(endpoint, version=version, headers=headers, dialer=dialer)
+
+    def _dial_or_start(self, endpoint: Endpoint) -> Socket:
+        from knarr.client.blocking import CannotConnect, dial
+
+        try:
+            return dial(endpoint)
+        except CannotConnect as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise
+            from knarr.cli.autostart import started
+
+            return started(self, endpoint)
 
     @property
     def context(self) -> str:
