@@ -21,6 +21,7 @@ def main(words: list[str]) -> int:
     try:
         code = run(cli, words)
         cli.out.flush()
+        cli.err.flush()
     except BrokenPipeError:
         # Whoever read our output has left. Standard output must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,8 +11,9 @@ import _socket
 
 from knarr.client import versions
 from knarr.client.lean import TYPE_CHECKING, loads
-from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk, request_head
-from knarr.errors import KnarrError, Unavailable, error_of
+from knarr.client.requests import HIJACK, RAW_STREAM, failure, framed_head
+from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk
+from knarr.errors import KnarrError, Unavailable
 from knarr.http.frames import STDOUT, Demultiplexer
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     _Begun = tuple[Socket, Exchange]  # a request that is sent, its answer still to come
 
 RECEIVE = 256 * 1024  # bytes asked for at once
-_RAW_STREAM = "application/vnd.docker.raw-stream"
-_MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 
 
 class CannotConnect(Unavailable):
@@ -321,17 +320,11 @@ class Engine:
 
     def lines(self, request: Request) -> Iterator[Any]:
         """The JSON values of the answer, one after the other, as they come."""
-        return self._values(self.open(request))
+        return map(loads, self.raw_lines(request))
 
-    def _values(self, answer: Answer) -> Iterator[Any]:
-        rest = b""
-        for piece in answer.pieces():
-            *whole, rest = (rest + piece).split(b"\n")
-            for line in whole:
-                if line.strip():
-                    yield loads(line)
-        if rest.strip():
-            yield loads(rest)
+    def raw_lines(self, request: Request) -> Iterator[bytes]:
+        """The lines of the answer as they come, empty ones left out."""
+        return _lines(self.open(request))
 
     def pieces(self, request: Request) -> Iterator[bytes]:
         """The bytes of the answer as they come."""
@@ -345,7 +338,7 @@ class Engine:
         """
         answer = self.open(request)
         if raw is None:
-            raw = answer.head.headers.get("content-type", "") == _RAW_STREAM
+            raw = answer.head.headers.get("content-type", "") == RAW_STREAM
         if raw:
             return ((STDOUT, piece) for piece in answer.pieces())
         frames = Demultiplexer()
@@ -364,14 +357,14 @@ class Engine:
         target = f"/v{self.version}{request.target}"
         headers = request.headers
         if hijack:
-            headers = (*headers, ("Connection", "Upgrade"), ("Upgrade", "tcp"))
+            headers = (*headers, *HIJACK)
         return self._checked(self._sent(request.method, target, headers, request.body))
 
     def _checked(self, answer: Answer) -> Answer:
         if answer.head.status < 400:
             return answer
         with answer:
-            raise error_of(answer.head.status, _message(answer.head, answer.read(), self.endpoint))
+            raise failure(answer.head, answer.read(), self.endpoint)
 
     def _sent(
         self,
@@ -386,18 +379,7 @@ class Engine:
         self, method: str, target: str, headers: tuple[tuple[str, str], ...], body: Any
     ) -> _Begun:
         """Send a request. Raises Unavailable where the connection breaks."""
-        headers = (*self._headers, *headers)
-        if self.endpoint.scheme == "tcp":
-            target = self.endpoint.path + target
-        if isinstance(body, (bytes, bytearray)):
-            headers = (*headers, ("Content-Length", str(len(body))))
-            if not any(name == "Content-Type" for name, _ in headers):
-                headers = (*headers, ("Content-Type", "application/json"))
-        elif body is not None:
-            headers = (*headers, ("Transfer-Encoding", "chunked"))
-        elif method in ("POST", "PUT"):
-            headers = (*headers, ("Content-Length", "0"))
-        head = request_head(method, target, self.endpoint.authority, headers)
+        head = framed_head(self.endpoint, method, target, (*self._headers, *headers), body)
         socket = self._connection()
         try:
             _send(socket, head, body)
@@ -437,6 +419,17 @@ class Engine:
         self._idle.append(socket)
 
 
+def _lines(answer: Answer) -> Iterator[bytes]:
+    rest = b""
+    for piece in answer.pieces():
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            if line.strip():
+                yield line
+    if rest.strip():
+        yield rest
+
+
 def _send(socket: Socket, head: bytes, body: Any) -> None:
     if body is None:
         socket.sendall(head)
@@ -459,19 +452,3 @@ def _readable(socket: Socket) -> bool:
     poll = select.poll()
     poll.register(socket.fileno(), select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _message(head: Head, body: bytes, endpoint: Endpoint) -> str:
-    """What an engine says of a failure: ``{"message": ...}``, or text of its own."""
-    if head.headers.get("content-type", "").startswith("application/json"):
-        try:
-            said = loads(body)
-        except ValueError:
-            said = None
-        if isinstance(said, dict) and isinstance(said.get("message"), str):
-            return str(said["message"]).strip()
-    text = body.decode("utf-8", "replace").strip()
-    return text or (
-        f"request returned {head.status} {head.reason} for {endpoint.text}, "
-        "check if the server supports the requested API version"
-    )

@@ -32,7 +32,7 @@ def dial(endpoint: Endpoint) -> socket.socket | TlsSocket | ProgramSocket:
     return plain if endpoint.tls is None else TlsSocket(plain, endpoint.host, endpoint.tls)
 
 
-def _tls_context(tls: Tls) -> ssl.SSLContext:
+def tls_context(tls: Tls) -> ssl.SSLContext:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -62,7 +62,7 @@ class TlsSocket:
         self._plain = plain
         self._waiting = b""  # what has been encrypted and not sent
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._session = _tls_context(tls).wrap_bio(
+        self._session = tls_context(tls).wrap_bio(
             self._incoming, self._outgoing, server_hostname=host
         )
         try:

@@ -68,11 +68,11 @@ _shape: Callable[[Any], inspect.Type] = cache(inspect.type_info)
 def _without_nulls(value: Any, shape: inspect.Type) -> Any:
     match shape:
         case inspect.StructType() if isinstance(value, dict):
-            fields = {field.encode_name: field.type for field in shape.fields}
+            fields = {field.encode_name: field for field in shape.fields}
             return {
-                key: _without_nulls(item, fields[key])
+                key: _without_nulls(item, fields[key].type)
                 for key, item in value.items()
-                if item is not None and key in fields
+                if key in fields and (item is not None or fields[key].required)
             }
         case inspect.DictType() if isinstance(value, dict):
             return {

@@ -3,6 +3,7 @@ import pytest
 from knarr.errors import InvalidArgument
 from knarr.spec import decode, encode
 from knarr.spec.docker.container import ContainerCreate
+from knarr.spec.docker.volume import Volume
 
 
 def test_null_fields_are_absent_and_nulls_in_maps_stay() -> None:
@@ -12,6 +13,11 @@ def test_null_fields_are_absent_and_nulls_in_maps_stay() -> None:
     assert body.host_config is not None
     assert body.host_config.binds == ()
     assert body.host_config.port_bindings == {"80/tcp": None}
+
+
+def test_a_null_stays_where_the_field_must_be_there() -> None:
+    raw = b'{"Name":"v","Driver":"d","Mountpoint":"m","Scope":"s","Labels":null,"Options":null}'
+    assert decode(raw, Volume).labels is None
 
 
 def test_a_wrong_type_names_the_place() -> None:
