@@ -8,18 +8,23 @@ from __future__ import annotations
 import os
 import sys
 
-# What runs in this process as the engine's own, by the word that calls for it.
-_PROGRAMS = {"daemon": "knarr.daemon.__main__", "doctor": "knarr.daemon.doctor"}
+# What runs in this process as the engine's own, by the words that call for it.
+_PROGRAMS = {
+    "daemon": "knarr.daemon.__main__",
+    "doctor": "knarr.daemon.doctor",
+    "registry serve": "knarr.registry.server.__main__",
+}
 
 
 def main() -> int:
     """The console script. Returns the exit code, or leaves with it at once."""
     words = sys.argv[1:]
-    if words and (program := _PROGRAMS.get(words[0])) is not None:
-        from importlib import import_module
+    for count in (1, 2):
+        if (program := _PROGRAMS.get(" ".join(words[:count]))) is not None:
+            from importlib import import_module
 
-        code: int = import_module(program).main(words[1:])
-        return code
+            code: int = import_module(program).main(words[count:])
+            return code
     from knarr.cli.app import main as cli
 
     # Taking the interpreter apart costs 2 ms, and everything has been written.

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from integration.registry.test_interop import our_registry
-from support.daemon import Daemon
-from support.peers import ANNA, docker_registry
+from support.daemon import Daemon, running_daemon
+from support.peers import ANNA, docker_registry, free_port
 
 pytestmark = pytest.mark.needs("docker", "htpasswd", "docker-registry", "namespaces", "overlay")
 
@@ -132,3 +132,27 @@ def test_search_looks_in_a_registry_that_is_named(daemon: Daemon, registry: str)
     refused = daemon.docker("search", "--limit", "101", f"{registry}/x")
     assert "limit 101 is outside the range of [1, 100]" in refused.stderr
     good(daemon, "rmi", f"{registry}/tools/busybox:1")
+
+
+def test_the_engine_serves_a_registry_from_its_own_store(busybox_archive: Path) -> None:
+    port = free_port()
+    with running_daemon(KNARR_REGISTRY=f"127.0.0.1:{port}") as daemon:
+        good(daemon, "load", "-i", str(busybox_archive))
+        name = f"127.0.0.1:{port}/busybox:1"
+        good(daemon, "tag", "busybox", name)
+        good(daemon, "push", name)
+        stored = len(list((daemon.data_root / "blobs" / "sha256").iterdir()))
+        good(daemon, "rmi", name, "busybox")
+        good(daemon, "image", "prune", "-af")
+        assert len(list((daemon.data_root / "blobs" / "sha256").iterdir())) == stored
+        daemon.stop()
+        daemon.start()
+        assert "Downloaded newer image" in good(daemon, "pull", name)
+        assert good(daemon, "run", "--rm", "--network", "none", name, "echo", "ahoy") == "ahoy"
+
+
+def test_registry_serve_is_a_word_of_knarr(daemon: Daemon) -> None:
+    assert "knarr registry serve [OPTIONS]" in daemon.knarr("registry", "serve", "--help").stdout
+    refused = daemon.knarr("registry", "serve", "--listen", "0.0.0.0:5000")
+    assert refused.returncode == 125
+    assert "--plain-http" in refused.stderr

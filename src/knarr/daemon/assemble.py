@@ -19,6 +19,7 @@ from knarr.container.settings import Defaults
 from knarr.container.steps import StepRunner
 from knarr.container.views import ContainerViews
 from knarr.content import BlobStore
+from knarr.daemon.registry import serving_registry
 from knarr.daemon.settings import Settings
 from knarr.dockerfile.service import BuildService
 from knarr.engine import About, Engine
@@ -145,22 +146,23 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         default_runtime=default_runtime,
     )
     try:
-        yield Engine(
-            about=about,
-            db=db,
-            bus=bus,
-            images=images,
-            exchange=exchange,
-            registries=registries,
-            containers=containers,
-            views=views,
-            committer=committer,
-            copier=copier,
-            execs=execs,
-            networks=networks,
-            volumes=volumes,
-            builds=builds,
-        )
+        async with serving_registry(settings.registry, db, blobs):
+            yield Engine(
+                about=about,
+                db=db,
+                bus=bus,
+                images=images,
+                exchange=exchange,
+                registries=registries,
+                containers=containers,
+                views=views,
+                committer=committer,
+                copier=copier,
+                execs=execs,
+                networks=networks,
+                volumes=volumes,
+                builds=builds,
+            )
     finally:
         watching.cancel()
         await exchange.close()

@@ -31,6 +31,9 @@ Options:
                         "/etc/knarr/registries.json" where that is, or $KNARR_REGISTRIES)
       --registry-mirror URL
                         Ask there before Docker Hub; may be given several times
+      --registry HOST:PORT
+                        Serve a registry too, from the engine's own store, without logins:
+                        on loopback only (see also: knarr registry serve --help)
       --insecure-registry HOST
                         Registry or network (CIDR) to which plain HTTP will do; several times
       --group NAME      Group that may use the socket (default "knarr", else "docker")
@@ -47,6 +50,7 @@ class Settings:
     runtime: str = ""
     log_level: str = "info"
     group: str = ""
+    registry: str = ""
     registries: RegistrySettings = field(default_factory=RegistrySettings)
 
     @property
@@ -58,7 +62,7 @@ _VALUED: Final = {
     "--data-root": "data_root", "--run-root": "run_root", "--host": "hosts", "-H": "hosts",
     "--runtime": "runtime", "--log-level": "log_level", "--group": "group",
     "--registries": "registries", "--registry-mirror": "mirrors",
-    "--insecure-registry": "insecure",
+    "--insecure-registry": "insecure", "--registry": "registry",
 }  # fmt: skip
 
 
@@ -87,6 +91,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         runtime=last("runtime", "KNARR_RUNTIME", ""),
         log_level=last("log_level", "KNARR_LOG_LEVEL", "info"),
         group=last("group", "KNARR_GROUP", ""),
+        registry=last("registry", "KNARR_REGISTRY", ""),
         registries=_registries(
             Path(last("registries", "KNARR_REGISTRIES", REGISTRIES)),
             given.get("mirrors", ()),

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ def main(argv: Sequence[str]) -> int:
         print(USAGE, end="")
         return 0
     try:
-        settings = settings_of(argv)
+        settings = settings_of(argv, is_root=os.geteuid() == 0)
     except KnarrError as error:
         print(error, file=sys.stderr)
         return 125

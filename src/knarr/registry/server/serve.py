@@ -50,34 +50,44 @@ async def serve(settings: Settings) -> None:
 async def running(settings: Settings) -> AsyncIterator[str]:
     """The registry, for the length of a block; its address."""
     settings.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(settings.root), contextlib.closing(_bound(settings)) as sock:
-        db = Database(settings.root / "registry.db", EventBus())
+    with (
+        _alone(settings.root),
+        contextlib.closing(Database(settings.root / "registry.db", EventBus())) as db,
+    ):
         blobs = BlobStore(settings.root)
         for orphan in blobs.sweep(all_blobs(db)):
             _log.warning("removed %s, which nothing leads to", orphan)
-        registry = Registry(db, blobs)
-        mirror = _mirror(settings, registry, blobs)
-        application = Application(
-            registry, _door(settings, db), read_only=settings.read_only, mirror=mirror
-        )
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                server = Server(application, tasks, _HEADERS)
-                port = sock.getsockname()[1]
-                await server.listen(sock, _tls(settings))
-                collecting = tasks.create_task(collect_for_ever(registry, settings))
-                try:
-                    yield f"{settings.scheme}://{_shown(settings.host)}:{port}"
-                finally:
-                    collecting.cancel()
-                    await server.close()
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from group
-        finally:
-            if mirror is not None:
-                await mirror.close()
-            registry.close()
-            db.close()
+        async with served(settings, db, blobs) as address:
+            yield address
+
+
+@contextlib.asynccontextmanager
+async def served(settings: Settings, db: Database, blobs: BlobStore) -> AsyncIterator[str]:
+    """The same from a store that is somebody else's too: the daemon's, whose images share it."""
+    sock = _bound(settings)
+    registry = Registry(db, blobs)
+    mirror = _mirror(settings, registry, blobs)
+    application = Application(
+        registry, _door(settings, db), read_only=settings.read_only, mirror=mirror
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            server = Server(application, tasks, _HEADERS)
+            port = sock.getsockname()[1]
+            await server.listen(sock, _tls(settings))
+            collecting = tasks.create_task(collect_for_ever(registry, settings))
+            try:
+                yield f"{settings.scheme}://{_shown(settings.host)}:{port}"
+            finally:
+                collecting.cancel()
+                await server.close()
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from group
+    finally:
+        if mirror is not None:
+            await mirror.close()
+        registry.close()
+        sock.close()
 
 
 async def collect_for_ever(registry: Registry, settings: Settings) -> None:

@@ -14,7 +14,8 @@ USAGE: Final = """Usage:  knarr registry serve [OPTIONS]
 
 Serve images to any client of the OCI distribution specification
 
-Without options: on 127.0.0.1:5000, for everybody on this machine, kept under /var/lib/knarr.
+Without options: on 127.0.0.1:5000, for everybody on this machine, kept under /var/lib/knarr (by
+root) or ~/.local/share/knarr. The engine can serve from its own store: knarr daemon --registry.
 
 Options:
       --listen ADDR            Where to listen, HOST:PORT (default "127.0.0.1:5000")
@@ -78,7 +79,9 @@ _VALUED: Final = frozenset({
 })  # fmt: skip
 
 
-def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
+def settings_of(
+    argv: Sequence[str], environ: Mapping[str, str] = os.environ, *, is_root: bool = True
+) -> Settings:
     """Raises InvalidArgument for what cannot be, with a sentence that says what could."""
     switches, given = _read(argv)
 
@@ -89,7 +92,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         return duration_ns(given[flag][-1]) / 1e9 if flag in given else default
 
     host, port = _address(given.get("--listen", ["127.0.0.1:5000"])[-1])
-    root = environ.get("KNARR_REGISTRY_ROOT") or _DEFAULT_ROOT
+    root = environ.get("KNARR_REGISTRY_ROOT") or _default_root(environ, is_root)
     settings = Settings(
         host=host,
         port=port,
@@ -111,6 +114,13 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
     )
     _check(settings, plain_is_meant="--plain-http" in switches)
     return settings
+
+
+def _default_root(environ: Mapping[str, str], is_root: bool) -> str:
+    if is_root:
+        return _DEFAULT_ROOT
+    data = environ.get("XDG_DATA_HOME") or f"{environ.get('HOME', '.')}/.local/share"
+    return f"{data}/knarr/registry"
 
 
 def _read(argv: Sequence[str]) -> tuple[set[str], dict[str, list[str]]]:

@@ -48,3 +48,10 @@ def test_other_machines_are_served_by_tls_unless_it_is_meant() -> None:
 def test_what_cannot_be_is_refused(argv: list[str], message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         settings_of(argv, {})
+
+
+def test_who_is_not_root_keeps_images_at_home() -> None:
+    home = settings_of([], {"HOME": "/home/anna"}, is_root=False)
+    assert home.root == Path("/home/anna/.local/share/knarr/registry")
+    data = settings_of([], {"HOME": "/x", "XDG_DATA_HOME": "/data"}, is_root=False)
+    assert data.root == Path("/data/knarr/registry")
