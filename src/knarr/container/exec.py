@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Final
 
 from knarr.container.documents import event_attributes
 from knarr.container.health import OUTPUT_BYTES, Probed
@@ -17,6 +18,8 @@ from knarr.ids import ContainerId, ExecId, new_hex
 from knarr.runtime import Exit, Keeper, StartFailed
 from knarr.spec.docker.exec import ExecCreate, ExecInspect, ProcessConfig
 from knarr.store import Database
+
+_CANNOT_RUN: Final = 126  # the exit code of what is there and cannot be run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +153,9 @@ class ExecService:
         except StartFailed as error:
             self._execs[made.id] = replace(made, exit_code=error.exit_code)
             raise
-        except KnarrError:
-            self._execs[made.id] = replace(made, exit_code=126)
-            raise
+        except KnarrError as error:  # an unknown user, say: told where a missing program is told
+            self._execs[made.id] = replace(made, exit_code=_CANNOT_RUN)
+            raise StartFailed(str(error), _CANNOT_RUN) from error
         if (current := self._execs.get(made.id)) is not None:
             self._execs[made.id] = replace(current, pid=started.pid)
 
