@@ -43,7 +43,7 @@ class HostNetwork:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._route = Netlink.open()
-        self._reaper = Netlink.open()
+        self._reaper = Netlink.open()  # for ``reap`` alone: it has a thread of its own
         self._nft = NfTables.open()
         self._conntrack = Netlink.open(nftables.NETLINK_NETFILTER)
         self._passage = Passage(self._nft, names.table)
@@ -178,7 +178,7 @@ class HostNetwork:
         """Content when it is not up."""
         if self._bridges.pop(wanted.name, None) is not None:
             self._without_missing(wanted.entries)
-        self._reaper.act([netlink.remove_link(wanted.name)])
+        self._route.act([netlink.remove_link(wanted.name)])
 
     def _without_missing(self, entries: Sequence[Entry]) -> None:
         """Remove elements; some may be gone already (``nft flush ruleset``)."""
@@ -221,7 +221,7 @@ class HostNetwork:
         """Remove what ``raise_parent`` made, and nothing that was there before."""
         link = self.link(wanted.name)
         if link and (wanted.is_made or (wanted.vlan and link.alias == _MADE_BY_US)):
-            self._reaper.act([netlink.remove_link(wanted.name)])
+            self._route.act([netlink.remove_link(wanted.name)])
 
     # Endpoints
 
@@ -339,5 +339,5 @@ class HostNetwork:
         ]
         for name in stale:
             _log.warning("removing the link %s, which no container uses", name)
-        self._reaper.act([netlink.remove_link(name) for name in stale])
+        self._route.act([netlink.remove_link(name) for name in stale])
         return stale
