@@ -6,6 +6,7 @@ Source: OCI runtime-spec, config-linux.md, "Seccomp"; Docker's profile format, w
 
 import errno
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from knarr.container import syscalls
@@ -28,7 +29,7 @@ _MACHINES: Final = {
 }
 _AF_ALG: Final = 38  # the kernel's crypto, a source of holes that containers have no use for
 _AF_VSOCK: Final = 40  # reaches the hypervisor, which no network namespace hides
-# Linux, BSD and Linux with short inodes, each alone and with UNAME26; and "tell me".
+# PER_LINUX and PER_LINUX32, each alone and with UNAME26; and the question which it is.
 _PERSONALITIES: Final = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
 _CLONE_NAMESPACES: Final = 0x7E020000
@@ -36,9 +37,14 @@ _CLONE_NAMESPACES: Final = 0x7E020000
 
 def default_filter(capabilities: Collection[str], machine: Machine) -> Seccomp:
     """What a container with these capabilities may call; the rest answers EPERM."""
-    name, architectures = _architecture(machine)
+    return _filter(frozenset(capabilities), machine.architecture, machine.kernel)
+
+
+@lru_cache(64)  # nearly all containers have the same
+def _filter(capabilities: frozenset[str], architecture: str, kernel: tuple[int, int]) -> Seccomp:
+    name, architectures = _architecture(architecture)
     rules = [_allow(*syscalls.ALWAYS)]
-    if machine.kernel >= syscalls.TRACING_KERNEL:
+    if kernel >= syscalls.TRACING_KERNEL:
         rules.append(_allow(*syscalls.TRACING))
     rules += (
         _allow("socket", SeccompArgument(index=0, value=_AF_ALG, op="SCMP_CMP_LT")),
@@ -86,8 +92,8 @@ def _cloning(machine: str) -> tuple[SeccompRule, ...]:
     )
 
 
-def _architecture(machine: Machine) -> tuple[str, tuple[str, ...]]:
-    return _MACHINES.get(machine.architecture, (machine.architecture, ()))
+def _architecture(machine: str) -> tuple[str, tuple[str, ...]]:
+    return _MACHINES.get(machine, (machine, ()))
 
 
 class Condition(CamelDocument):
@@ -147,7 +153,7 @@ def profile_filter(profile: str, capabilities: Collection[str], machine: Machine
         )
     if parsed.default_action is None:
         raise InvalidArgument("the seccomp profile has no defaultAction")
-    name, architectures = _architecture(machine)
+    name, architectures = _architecture(machine.architecture)
     mapped = (
         (entry.architecture, *entry.sub_architectures)
         for entry in parsed.arch_map
