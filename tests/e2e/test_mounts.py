@@ -1,6 +1,8 @@
 """Mounts by the real docker CLI: what Docker 20.10 does not know, so that there is no comparing."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +78,29 @@ def test_mounts_inside_a_read_only_bind_are_read_only_too(daemon: Daemon) -> Non
     )
     assert refused.returncode == 1
     assert "Read-only file system" in refused.stderr
+
+
+def test_files_of_a_bind_belong_to_whom_the_folder_belongs(daemon: Daemon, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "old").write_text("x")
+    for path in (folder, folder / "old"):
+        os.chown(path, 1234, 1235)
+    script = "stat -c '%u:%g' /work /work/old; echo y > /work/new; stat -c '%u:%g' /work/new"
+    assert run(daemon, "-v", f"{folder}:/work:U", "busybox", "sh", "-c", script) == "0:0\n" * 3
+    facts = (folder / "new").stat()
+    assert (facts.st_uid, facts.st_gid) == (1234, 1235)
+    words = ("-u", "5:6", "-v", f"{folder}:/work:U", "busybox", "sh", "-c", script)
+    assert run(daemon, *words) == "5:6\n" * 3
+
+
+@pytest.mark.needs("runc")
+def test_a_runtime_that_cannot_exchange_owners_says_so(daemon: Daemon, tmp_path: Path) -> None:
+    os.chown(tmp_path, 1234, 1234)
+    refused = daemon.docker(
+        "run", "--rm", "--network", "none", "--runtime", "runc", "-v", f"{tmp_path}:/w:U",
+        "busybox", "true",
+    )  # fmt: skip
+    assert refused.returncode == 125
+    assert "mounts with idmap need crun" in refused.stderr

@@ -17,6 +17,7 @@ from knarr.container.capabilities import CAPABILITIES
 from knarr.container.devices import FoundDevices, HostDevice
 from knarr.container.limits import DeviceNumbers, number_set
 from knarr.container.machine import UNLIMITED, Controllers, Machine
+from knarr.container.runtime_mounts import SourceFacts
 from knarr.container.sysctls import DEFAULT as DEFAULT_SYSCTLS
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.kernel.cgroups import Layout
@@ -242,6 +243,18 @@ def block_device_numbers(paths: Iterable[str]) -> DeviceNumbers:
             raise InvalidArgument(f"stat {path}: no such file or directory")
         numbers[path] = (device.major, device.minor)
     return numbers
+
+
+def source_facts(paths: Iterable[str]) -> dict[str, SourceFacts]:
+    """What is at each path, links followed; paths with nothing are left out."""
+    found: dict[str, SourceFacts] = {}
+    for path in paths:
+        with suppress(OSError):
+            facts = os.stat(path)
+            found[path] = SourceFacts(
+                is_folder=stat.S_ISDIR(facts.st_mode), uid=facts.st_uid, gid=facts.st_gid
+            )
+    return found
 
 
 def account_files(rootfs: str) -> tuple[str, str]:

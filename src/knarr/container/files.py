@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from knarr.container.model import Container
-from knarr.container.mounts import NetworkFiles
+from knarr.container.runtime_mounts import NetworkFiles
 from knarr.network import (
     Member,
     Plugged,

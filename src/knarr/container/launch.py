@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import shutil
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -19,16 +18,17 @@ from knarr.container.facts import (
     found_devices,
     host_devices,
     make_working_directory,
+    source_facts,
 )
 from knarr.container.files import files_in, member_of, write_files
 from knarr.container.machine import Machine
 from knarr.container.model import Container
 from knarr.container.mounting import Mounter
-from knarr.container.mounts import NetworkFiles
 from knarr.container.namespaces import joined_container
 from knarr.container.plan import Surroundings, exec_process, runtime_spec
 from knarr.container.processes import process_table
 from knarr.container.registry import ContainerRegistry
+from knarr.container.runtime_mounts import NetworkFiles
 from knarr.errors import Conflict, NotFound
 from knarr.ids import ContainerId
 from knarr.image import ImageService
@@ -156,9 +156,7 @@ class Launcher:
             passwd=passwd,
             group=group,
             mounts=mounts,
-            file_sources=frozenset(
-                plan.source for plan in mounts if plan.source and not os.path.isdir(plan.source)
-            ),
+            sources=source_facts(plan.source for plan in mounts if plan.source),
             files=files,
             network_namespace=network_namespace,
             joined_ipc=self._joined_namespace(record.host.ipc_mode, "ipc"),

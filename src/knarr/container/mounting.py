@@ -7,7 +7,8 @@ from pathlib import Path
 
 from knarr.container.imagemounts import ImageMounts, with_image
 from knarr.container.model import Container
-from knarr.container.mounts import check_propagation, located
+from knarr.container.mounts import located
+from knarr.container.runtime_mounts import check_propagation
 from knarr.errors import Conflict, InvalidArgument, NotFound
 from knarr.ids import ContainerId
 from knarr.image import ImageService

@@ -8,12 +8,12 @@ Source: Engine API, HostConfig Binds, Mounts, Tmpfs, VolumesFrom; the sentences 
 """
 
 import posixpath
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
+from knarr.container.tmpfs import DEFAULT_PROPAGATION, PROPAGATIONS, tmpfs_options
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.spec.docker.container import (
     BindOptions,
@@ -25,19 +25,18 @@ from knarr.spec.docker.container import (
     TmpfsOptions,
     VolumeOptions,
 )
-from knarr.spec.oci import runtime as oci
 from knarr.spec.record import MountKind, MountPlan
 
-_PROPAGATIONS: Final = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+_ID_MAPS: Final = ("idmap", "U")  # ours; U as podman's users write it
 # In each group one word at most.
 _MODES: Final = (
     ("rw", "ro"),
     ("z", "Z"),
-    _PROPAGATIONS,
+    PROPAGATIONS,
     ("copy", "nocopy"),
     ("consistent", "cached", "delegated"),
+    _ID_MAPS,
 )
-_DEFAULT_PROPAGATION: Final = "rprivate"
 
 
 def is_mode(text: str) -> bool:
@@ -82,13 +81,14 @@ def parse_bind(text: str, volume_driver: str = "") -> MountPlan:
         read_only="ro" in words,
         propagation=_propagation(words) if bind else "",
         fill=not bind and "nocopy" not in words,
+        id_map=any(word in words for word in _ID_MAPS),
         create_source=bind,
         anonymous=not bind and not source,
     )
 
 
 def _propagation(words: Iterable[str]) -> str:
-    return next((word for word in words if word in _PROPAGATIONS), _DEFAULT_PROPAGATION)
+    return next((word for word in words if word in PROPAGATIONS), DEFAULT_PROPAGATION)
 
 
 def parse_volumes_from(text: str) -> tuple[str, str]:
@@ -97,7 +97,7 @@ def parse_volumes_from(text: str) -> tuple[str, str]:
         raise InvalidArgument("volumes-from specification cannot be an empty string")
     container, _, mode = text.partition(":")
     words = mode.split(",")
-    barred = (*_PROPAGATIONS, "copy", "nocopy")
+    barred = (*PROPAGATIONS, "copy", "nocopy")
     if mode and (not is_mode(mode) or any(word in barred for word in words)):
         raise InvalidArgument(f"invalid mode: {mode}")
     return container, "ro" if "ro" in words else "rw"
@@ -152,7 +152,7 @@ def _bind(mount: Mount, path_exists: Callable[[str], bool]) -> MountPlan:
     options = mount.bind_options or BindOptions()
     if not mount.source:
         raise ValueError("field Source must not be empty")
-    if options.propagation and options.propagation not in _PROPAGATIONS:
+    if options.propagation and options.propagation not in PROPAGATIONS:
         raise ValueError(f"invalid propagation mode: {options.propagation}")
     if not mount.source.startswith("/"):
         raise ValueError(f"invalid mount path: '{mount.source}' mount path must be absolute")
@@ -164,10 +164,11 @@ def _bind(mount: Mount, path_exists: Callable[[str], bool]) -> MountPlan:
         destination=posixpath.normpath(mount.target),
         source=posixpath.normpath(mount.source),
         read_only=mount.read_only,
-        propagation=options.propagation or _DEFAULT_PROPAGATION,
+        propagation=options.propagation or DEFAULT_PROPAGATION,
         recursive=not options.non_recursive,
         recursive_read_only=not options.read_only_non_recursive,
         force_recursive_read_only=options.read_only_force_recursive,
+        id_map=options.id_map,
         create_source=options.create_mountpoint,
     )
 
@@ -202,6 +203,7 @@ def _volume(mount: Mount) -> MountPlan:
         read_only=mount.read_only,
         subpath=options.subpath,
         fill=not options.no_copy,
+        id_map=options.id_map,
         anonymous=not mount.source,
     )
 
@@ -247,7 +249,7 @@ def _image(mount: Mount) -> MountPlan:
         destination=posixpath.normpath(mount.target),
         source=mount.source,
         read_only=True,
-        propagation=_DEFAULT_PROPAGATION,
+        propagation=DEFAULT_PROPAGATION,
         subpath=subpath,
     )
 
@@ -342,191 +344,3 @@ def mount_points(plans: Iterable[MountPlan]) -> tuple[MountPoint, ...]:
         for plan in plans
         if plan.listed
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkFiles:
-    """Where on the host the container's own hosts, hostname and resolv.conf are; empty for none."""
-
-    hosts: str = ""
-    hostname: str = ""
-    resolv_conf: str = ""
-
-    def by_destination(self) -> dict[str, str]:
-        places = {
-            "/etc/resolv.conf": self.resolv_conf,
-            "/etc/hostname": self.hostname,
-            "/etc/hosts": self.hosts,
-        }
-        return {place: source for place, source in places.items() if source}
-
-
-def kernel_mounts(host: HostConfig, *, writable_cgroups: bool) -> tuple[oci.Mount, ...]:
-    """/proc, /dev, /sys and what lies beneath them, before anything that somebody asked for."""
-    fixed = ("nosuid", "noexec", "nodev")
-    sys_options = fixed if host.privileged else (*fixed, "ro")
-    cgroup_options = fixed if writable_cgroups else ("ro", *fixed)
-    shm = (*fixed, "mode=1777", f"size={host.shm_size}")
-    pts = ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
-    dev = ("nosuid", "strictatime", "mode=755", "size=65536k")
-    return (
-        _kernel("/proc", "proc", "proc", fixed),
-        _kernel("/dev", "tmpfs", "tmpfs", dev),
-        _kernel("/dev/pts", "devpts", "devpts", pts),
-        _kernel("/sys", "sysfs", "sysfs", sys_options),
-        _kernel("/sys/fs/cgroup", "cgroup", "cgroup", cgroup_options),
-        _kernel("/dev/mqueue", "mqueue", "mqueue", fixed),
-        *(() if host.ipc_mode == "none" else (_kernel("/dev/shm", "tmpfs", "shm", shm),)),
-    )
-
-
-def _kernel(destination: str, kind: str, source: str, options: tuple[str, ...]) -> oci.Mount:
-    return oci.Mount(destination=destination, type=kind, source=source, options=options)
-
-
-def runtime_mounts(
-    plans: Sequence[MountPlan],
-    host: HostConfig,
-    files: NetworkFiles,
-    *,
-    shm_source: str = "",
-    writable_cgroups: bool = False,
-    recursive_read_only: bool = True,
-    file_sources: Collection[str] = (),
-) -> tuple[oci.Mount, ...]:
-    """What the runtime mounts, in this order: the kernel's, somebody's, then the network's files.
-
-    A mount of somebody's own takes the place of ours. plans: all of them located.
-    shm_source: the directory of a shared /dev/shm, for the modes shareable, host and container.
-    file_sources: those that are no directories; crun cannot make one read-only recursively.
-    Raises Unsupported where a tree must be read-only and this kernel cannot do it.
-    """
-    if any(plan.force_recursive_read_only for plan in plans) and not recursive_read_only:
-        raise Unsupported("recursive read-only mounts need Linux 5.12")
-    taken = {plan.destination for plan in plans}
-    kept = (
-        _shared_shm(mount, shm_source) if mount.destination == "/dev/shm" and shm_source else mount
-        for mount in kernel_mounts(host, writable_cgroups=writable_cgroups)
-        if mount.destination not in taken
-        and not ("/dev" in taken and mount.destination.startswith("/dev/"))
-    )
-    somebodys = (
-        _runtime_mount(plan, recursive=recursive_read_only and plan.source not in file_sources)
-        for plan in ordered(plans)
-    )
-    rights = ("ro",) if host.readonly_rootfs else ()
-    ours = (
-        oci.Mount(
-            destination=destination,
-            type="bind",
-            source=source,
-            options=("rbind", *rights, _DEFAULT_PROPAGATION),
-        )
-        for destination, source in files.by_destination().items()
-        if destination not in taken
-    )
-    return (*_read_only_where(host, kept), *somebodys, *ours)
-
-
-def _shared_shm(mount: oci.Mount, source: str) -> oci.Mount:
-    return oci.Mount(
-        destination=mount.destination,
-        type="bind",
-        source=source,
-        options=("rbind", _DEFAULT_PROPAGATION),
-    )
-
-
-def _read_only_where(host: HostConfig, mounts: Iterable[oci.Mount]) -> Iterable[oci.Mount]:
-    """With a read-only root the kernel's mounts are too, but for those that programs live by."""
-    live = ("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue")
-    for mount in mounts:
-        if host.readonly_rootfs and mount.destination not in live and "ro" not in mount.options:
-            yield replace(mount, options=(*mount.options, "ro"))
-        else:
-            yield mount
-
-
-def _runtime_mount(plan: MountPlan, *, recursive: bool) -> oci.Mount:
-    if plan.kind == "tmpfs":
-        return oci.Mount(
-            destination=plan.destination, type="tmpfs", source="tmpfs", options=tmpfs_options(plan)
-        )
-    options = ["rbind" if plan.recursive else "bind"]
-    if plan.read_only:
-        whole = recursive and plan.recursive_read_only
-        options.append("rro" if whole else "ro")
-    options.append(plan.propagation or _DEFAULT_PROPAGATION)
-    return oci.Mount(
-        destination=plan.destination, type="bind", source=plan.source, options=tuple(options)
-    )
-
-
-def root_propagation(plans: Iterable[MountPlan]) -> str:
-    """What the root must be, so that mounts can pass to (shared) or from (slave) the host."""
-    wanted = {plan.propagation.removeprefix("r") for plan in plans}
-    if "shared" in wanted:
-        return "shared"
-    return "rslave" if "slave" in wanted else ""
-
-
-def check_propagation(propagation: str, source: str, mountinfo: str) -> None:
-    """Whether mounts can pass between the host and a bind of ``source``, a path without links.
-
-    mountinfo: the text of /proc/self/mountinfo. Raises InvalidArgument in Docker's words.
-    """
-    needed = {"shared": ("shared:",), "slave": ("shared:", "master:")}
-    marks = needed.get(propagation.removeprefix("r"))
-    if marks is None:
-        return
-    place, tags = _mount_of(source, mountinfo)
-    if not any(tag.startswith(marks) for tag in tags):
-        what = "a shared" if len(marks) == 1 else "a shared or slave"
-        raise InvalidArgument(f"path {source} is mounted on {place} but it is not {what} mount")
-
-
-def _mount_of(path: str, mountinfo: str) -> tuple[str, tuple[str, ...]]:
-    """The mount point that a path is in, and its optional tags; of several there, the last."""
-    place, tags = "/", tuple[str, ...]()
-    for line in mountinfo.splitlines():
-        fields = line.split(" ")
-        point = fields[4].replace("\\040", " ")
-        inside = path == point or path.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(place):
-            place, tags = point, tuple(fields[6 : fields.index("-")])
-    return place, tags
-
-
-# Of each pair the later word counts.
-_TMPFS_SWITCHES: Final = (
-    ("ro", "rw"), ("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec"), ("sync", "async"),
-    ("noatime", "atime"), ("nodiratime", "diratime"), ("relatime", "norelatime"),
-    ("strictatime", "nostrictatime"), ("mand", "nomand"), ("dirsync",),
-    (*_PROPAGATIONS, "unbindable", "runbindable"),
-)  # fmt: skip
-_TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
-
-
-def tmpfs_options(plan: MountPlan) -> tuple[str, ...]:
-    """The defaults and what was asked for, each thing said once. Raises InvalidArgument."""
-    words = ["noexec", "nosuid", "nodev", _DEFAULT_PROPAGATION]
-    words += ["ro"] if plan.read_only else []
-    words += filter(None, plan.options.split(","))
-    said: dict[object, str] = {}
-    for word in words:
-        if word == "defaults":
-            continue
-        key = _tmpfs_key(word)
-        said.pop(key, None)
-        said[key] = word
-    return tuple(said.values())
-
-
-def _tmpfs_key(word: str) -> object:
-    for switch in _TMPFS_SWITCHES:
-        if word in switch:
-            return switch
-    name, equals, _ = word.partition("=")
-    if equals and name in _TMPFS_VALUES:
-        return name
-    raise InvalidArgument(f'invalid tmpfs option "{name}"')

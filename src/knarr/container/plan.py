@@ -5,7 +5,7 @@ the host has) is looked up before and handed in as Surroundings.
 """
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,8 +23,13 @@ from knarr.container.devices import (
 from knarr.container.environment import environment, overridden
 from knarr.container.machine import Machine
 from knarr.container.merge import command_line
-from knarr.container.mounts import NetworkFiles, root_propagation, runtime_mounts
 from knarr.container.namespaces import is_own, joined_container
+from knarr.container.runtime_mounts import (
+    NetworkFiles,
+    SourceFacts,
+    root_propagation,
+    runtime_mounts,
+)
 from knarr.container.security import UNCONFINED, SecurityOptions, security_options
 from knarr.container.sysctls import sysctls
 from knarr.container.users import identity
@@ -44,7 +49,7 @@ class Surroundings:
 
     hostname: the container's, already decided (short ID, the host's, or what was asked for).
     passwd, group: the text of the image's files, empty where it has none.
-    file_sources: which sources of ``mounts`` are no directories.
+    sources: what is at each source of ``mounts``.
     network_namespace: path of the namespace to join; empty for the host's own.
     joined_ipc, joined_pid: paths of another container's namespaces, for ``container:`` modes.
     shm_source: the shared /dev/shm for IpcMode shareable, host and ``container:``.
@@ -59,7 +64,7 @@ class Surroundings:
     passwd: str = ""
     group: str = ""
     mounts: tuple[MountPlan, ...] = ()
-    file_sources: frozenset[str] = frozenset()
+    sources: Mapping[str, SourceFacts] = field(default_factory=dict)
     files: NetworkFiles = field(default_factory=NetworkFiles)
     network_namespace: str = ""
     joined_ipc: str = ""
@@ -99,7 +104,8 @@ def runtime_spec(
         shm_source=around.shm_source,
         writable_cgroups=_writable_cgroups(host, security),
         recursive_read_only=machine.recursive_read_only,
-        file_sources=around.file_sources,
+        sources=around.sources,
+        user=process.user,
     )
     own_uts = is_own(host.uts_mode)
     spec = oci.Spec(

@@ -12,8 +12,8 @@ from knarr.build.runner import BoundPath, Ended, MemoryPath, Output, Process
 from knarr.container.facts import account_files, make_working_directory
 from knarr.container.files import write_files
 from knarr.container.machine import Machine
-from knarr.container.mounts import NetworkFiles
 from knarr.container.plan import Surroundings, runtime_spec
+from knarr.container.runtime_mounts import NetworkFiles
 from knarr.container.settings import Defaults, completed
 from knarr.errors import Conflict
 from knarr.http.frames import Demultiplexer

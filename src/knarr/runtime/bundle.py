@@ -4,10 +4,11 @@ from pathlib import Path
 
 import msgspec
 
+from knarr.errors import Unsupported
 from knarr.kernel.cgroups import DeviceRate, DeviceRule, Limits
 from knarr.runtime.oci import OciRuntime
 from knarr.spec.document import encode
-from knarr.spec.oci.runtime import Process, Resources, Spec, ThrottleDevice
+from knarr.spec.oci.runtime import Mount, Process, Resources, Spec, ThrottleDevice
 
 CONFIG: str = "config.json"
 
@@ -24,10 +25,35 @@ def write_process(path: Path, process: Process) -> None:
 
 def spec_for(spec: Spec, runtime: OciRuntime) -> Spec:
     """What ``runtime`` gets to read."""
+    if any(mount.uid_mappings for mount in spec.mounts):
+        spec = _with_id_maps(spec, runtime)
     if not runtime.enters:
         return spec
     linux = msgspec.structs.replace(spec.linux, resources=None, cgroups_path="")
     return msgspec.structs.replace(spec, linux=linux)
+
+
+def _with_id_maps(spec: Spec, runtime: OciRuntime) -> Spec:
+    """Owners of mounts exchanged in crun's own way, which it had before the specification.
+
+    Raises Unsupported for another runtime: runc before 1.2 would pass over the maps in silence.
+    """
+    if Path(runtime.program).name != "crun":
+        raise Unsupported(f"mounts with idmap need crun: {runtime.name} is in use")
+    mounts = tuple(_with_id_map(mount) for mount in spec.mounts)
+    return msgspec.structs.replace(spec, mounts=mounts)
+
+
+def _with_id_map(mount: Mount) -> Mount:
+    if not mount.uid_mappings:
+        return mount
+    uids, gids = (
+        "#".join(f"{each.container_id}-{each.host_id}-{each.size}" for each in mappings)
+        for mappings in (mount.uid_mappings, mount.gid_mappings)
+    )
+    option = f"idmap=uids={uids};gids={gids}"
+    options = tuple(option if each == "idmap" else each for each in mount.options)
+    return msgspec.structs.replace(mount, options=options, uid_mappings=(), gid_mappings=())
 
 
 def limits_of(resources: Resources | None) -> Limits:

@@ -19,6 +19,7 @@ class MountPlan(SnakeDocument):
     the client called it, ``layers`` its diff IDs, lowest first.
     mode: the third part of ``-v``, as typed. subpath: within the volume or image.
     fill: whether an empty volume gets what the image has at ``destination``.
+    id_map: show files of the source's owner as the container's user's, and the other way round.
     create_source: make a missing bind source, as ``-v`` does.
     anonymous: made for this container alone, and removed with it by ``rm -v`` and ``--rm``.
     listed: among the mounts that inspect shows; what ``--tmpfs`` made is not.
@@ -41,6 +42,7 @@ class MountPlan(SnakeDocument):
     subpath: str = ""
     layers: tuple[str, ...] = ()
     fill: bool = False
+    id_map: bool = False
     create_source: bool = False
     anonymous: bool = False
     listed: bool = True

@@ -13,8 +13,9 @@ import pytest
 
 from knarr.container.machine import Machine
 from knarr.container.merge import merged
-from knarr.container.mounts import NetworkFiles, located, requested_mounts
+from knarr.container.mounts import located, requested_mounts
 from knarr.container.plan import Plan, Surroundings, runtime_spec
+from knarr.container.runtime_mounts import NetworkFiles
 from knarr.container.settings import Defaults, checked_config, checked_host, completed
 from knarr.spec import decode, encode
 from knarr.spec.docker.container import ContainerCreate, HostConfig

@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from knarr.container.mounts import (
-    NetworkFiles,
-    check_propagation,
     is_mode,
     located,
     mount_points,
@@ -14,10 +12,16 @@ from knarr.container.mounts import (
     parse_mount,
     parse_volumes_from,
     requested_mounts,
+)
+from knarr.container.runtime_mounts import (
+    NetworkFiles,
+    SourceFacts,
+    check_propagation,
+    exchanged,
     root_propagation,
     runtime_mounts,
-    tmpfs_options,
 )
+from knarr.container.tmpfs import tmpfs_options
 from knarr.errors import InvalidArgument, KnarrError, Unsupported
 from knarr.spec.docker.container import (
     BindOptions,
@@ -347,7 +351,9 @@ def test_read_only_mounts_are_so_all_the_way_down() -> None:
 
 def test_a_file_is_read_only_in_the_plain_way() -> None:
     plan = parse_bind("/etc/motd:/etc/motd:ro")
-    mounts = runtime_mounts((plan,), HostConfig(), NO_FILES, file_sources={"/etc/motd"})
+    mounts = runtime_mounts(
+        (plan,), HostConfig(), NO_FILES, sources={"/etc/motd": SourceFacts(is_folder=False)}
+    )
     assert mounts[-1].options == ("rbind", "ro", "rprivate")
 
 
@@ -386,6 +392,45 @@ def test_mounts_pass_only_where_the_host_lets_them(
     with pytest.raises(InvalidArgument) as caught:
         check_propagation(propagation, source, MOUNTINFO)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("text", ["/srv:/srv:U", "/srv:/srv:ro,idmap", "data:/data:U"])
+def test_owners_are_exchanged_when_asked(text: str) -> None:
+    assert parse_bind(text).id_map
+    mount = Mount(type="bind", source="/s", target="/t", bind_options=BindOptions(id_map=True))
+    assert parse_mount(mount, everything_exists).id_map
+
+
+@given(st.integers(0, 2**32 - 2), st.integers(0, 2**32 - 2))
+def test_a_map_of_owners_is_one_to_one_and_whole(outside: int, inside: int) -> None:
+    mappings = exchanged(outside, inside)
+    if outside == inside:
+        assert mappings == ()
+        return
+    for numbers in (
+        sorted((each.container_id, each.size) for each in mappings),
+        sorted((each.host_id, each.size) for each in mappings),
+    ):
+        end = 0
+        for first, size in numbers:
+            assert first == end
+            end += size
+        assert end == 2**32 - 1
+    shown = {each.container_id: each.host_id for each in mappings if each.size == 1}
+    assert (shown[outside], shown[inside]) == (inside, outside)
+
+
+def test_the_source_belongs_to_the_containers_user() -> None:
+    sources = {"/srv": SourceFacts(uid=1000, gid=1000)}
+    plan = parse_bind("/srv:/srv:U")
+    user = oci.User(uid=33, gid=1000)
+    mounts = runtime_mounts((plan,), HostConfig(), NO_FILES, sources=sources, user=user)
+    assert mounts[-1].options == ("rbind", "rprivate", "idmap")
+    assert mounts[-1].uid_mappings == exchanged(1000, 33)
+    assert mounts[-1].gid_mappings == (oci.IdMapping(container_id=0, host_id=0, size=2**32 - 1),)
+    same = oci.User(uid=1000, gid=1000)
+    mounts = runtime_mounts((plan,), HostConfig(), NO_FILES, sources=sources, user=same)
+    assert "idmap" not in mounts[-1].options
 
 
 def test_a_forced_recursion_needs_the_kernel() -> None:

@@ -65,18 +65,24 @@ class DriverConfig(Document):
 
 
 class BindOptions(Document):
+    """``id_map`` is knarr's own: owners exchanged between the host and the container's user."""
+
     propagation: str = ""
     non_recursive: bool = False
     create_mountpoint: bool = False
     read_only_non_recursive: bool = False
     read_only_force_recursive: bool = False
+    id_map: bool = msgspec.field(name="IDMap", default=False)
 
 
 class VolumeOptions(Document):
+    """``id_map`` as in BindOptions."""
+
     no_copy: bool = False
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     driver_config: DriverConfig | None = None
     subpath: str = ""
+    id_map: bool = msgspec.field(name="IDMap", default=False)
 
 
 class ImageOptions(Document):
