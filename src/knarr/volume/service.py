@@ -393,7 +393,8 @@ class VolumeService:
             try:
                 if not _is_empty(volume.mountpoint):
                     return
-                await asyncio.to_thread(_fill, source, volume.mountpoint)
+                in_use = rows.mounts(self._db, volume.name) > 0
+                await asyncio.to_thread(_fill, source, volume.mountpoint, in_place=in_use)
             except OSError as error:
                 raise KnarrError(f"failed to populate volume {volume.name}: {error}") from error
             finally:
@@ -625,12 +626,13 @@ def _copy_into(source: str, target: str) -> None:
         os.close(folder)
 
 
-def _fill(source: int, target: str) -> None:
-    """Copy the open directory into an empty one, all at once where ``target`` can be replaced.
+def _fill(source: int, target: str, *, in_place: bool = False) -> None:
+    """Copy the open directory into an empty one; all at once, in one rename, where that can be.
 
-    A mount point cannot: there a copy that breaks off leaves what was copied until then.
+    in_place: somebody has the directory itself, which must not be exchanged for another then. A
+    mount point cannot be. There, a copy that breaks off leaves what was copied until then.
     """
-    if kernel.is_mount_point(target):
+    if in_place or kernel.is_mount_point(target):
         _copy_to(source, target)
         return
     filling = os.path.join(os.path.dirname(target), _FILLING)

@@ -17,12 +17,14 @@ from knarr.container.mounts import located, requested_mounts
 from knarr.container.plan import Plan, Surroundings, runtime_spec
 from knarr.container.runtime_mounts import NetworkFiles
 from knarr.container.settings import Defaults, checked_config, checked_host, completed
+from knarr.errors import KnarrError
 from knarr.spec import decode, encode
 from knarr.spec.docker.container import ContainerCreate, HostConfig
 from knarr.spec.docker.image import ImageConfig
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent.name for path in HERE.glob("*/create.json"))
+REFUSED = sorted(path.parent.name for path in HERE.glob("negative/*/create.json"))
 MACHINE = Machine(
     architecture="x86_64",
     kernel=(6, 1),
@@ -73,3 +75,12 @@ def test_the_spec_is_the_expected_one(case: str) -> None:
     if os.environ.get("KNARR_GOLDEN") == "write":
         expected.write_text(json.dumps(found, indent=1) + "\n")
     assert found == json.loads(expected.read_text())
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_is_refused_in_dockers_words(case: str) -> None:
+    request = json.loads((HERE / "negative" / case / "create.json").read_text())
+    with pytest.raises(KnarrError) as caught:
+        planned(request)
+    expected = (HERE / "negative" / case / "expected.txt").read_text().strip()
+    assert str(caught.value) == expected

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound
 from knarr.events import Event, EventBus
@@ -60,13 +61,8 @@ def rootfs(tmp_path: Path) -> Path:
 
 
 def plan(name: str, **changes: object) -> MountPlan:
-    return MountPlan(
-        kind="volume",
-        destination="/app/data",
-        name=name,
-        fill=True,
-        **changes,  # type: ignore[arg-type]
-    )
+    wanted = MountPlan(kind="volume", destination="/app/data", name=name, fill=True)
+    return replace(wanted, **changes)
 
 
 def test_a_volume_is_made_once(world: World) -> None:
@@ -168,6 +164,18 @@ async def test_an_empty_volume_gets_what_the_image_has(world: World, rootfs: Pat
     (data / "seed").write_text("grown")
     await world.volumes.fill(plan("data"), str(rootfs))
     assert (data / "seed").read_text() == "grown"
+
+
+async def test_filling_does_not_take_a_volume_from_who_has_it(world: World, rootfs: Path) -> None:
+    """A container that runs has the directory itself: it must see what another's start copied."""
+    volume = world.volumes.create(VolumeCreate(name="data"))
+    await world.volumes.mount(plan("data", fill=False), ONE)
+    held = os.open(volume.mountpoint, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        await world.volumes.fill(plan("data"), str(rootfs))
+        assert os.listdir(held) == ["seed"]
+    finally:
+        os.close(held)
 
 
 @pytest.mark.parametrize("changes", [{"fill": False}, {"destination": "/nowhere"}])
