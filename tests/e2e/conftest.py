@@ -11,6 +11,7 @@ import pytest
 
 from support import images
 from support.abilities import lacking
+from support.cgroups import remove_group
 from support.daemon import Daemon, running_daemon
 from support.peers import running
 
@@ -78,3 +79,4 @@ def dockerd(busybox_archive: Path) -> Iterator[Docker]:
             if ids := docker("ps", "-aq").stdout.split():
                 docker("rm", "-f", *ids)
         subprocess.run(["umount", "-l", f"{folder}/exec/netns/default"], check=False)
+        remove_group(f"/kn-peer-{os.getpid()}")

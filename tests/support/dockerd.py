@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from knarr.kernel.cgroups import Layout
+from support.cgroups import remove_group
 from support.peers import running
 
 _START_S: Final = 30.0
@@ -54,4 +54,4 @@ def private_dockerd(folder: Path) -> Iterator[Docker]:
                 raise RuntimeError((folder / "dockerd.log").read_text()[-2000:])
             time.sleep(0.1)
         yield docker
-    Layout.of_this_machine().cgroup(group).remove()
+    remove_group(group)

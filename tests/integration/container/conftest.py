@@ -15,9 +15,9 @@ from knarr.container.machine import Machine
 from knarr.container.plan import Surroundings, runtime_spec
 from knarr.container.settings import Defaults, checked_host, completed
 from knarr.ids import new_hex
-from knarr.kernel.cgroups import Layout
 from knarr.spec import encode
 from knarr.spec.docker.container import ContainerConfig, HostConfig
+from support.cgroups import remove_group
 from support.dockerd import Docker, private_dockerd
 from support.images import busybox, busybox_layer
 
@@ -42,7 +42,7 @@ def cgroup_parent() -> Iterator[str]:
     """A group for our containers' groups, and none is left."""
     parent = f"/kn-test-{os.getpid()}"
     yield parent
-    Layout.of_this_machine().cgroup(parent).remove()
+    remove_group(parent)
 
 
 @pytest.fixture
