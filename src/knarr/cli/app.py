@@ -59,6 +59,11 @@ def _dispatch(cli: Cli, words: list[str]) -> int:
             words = ["help", *words]
     if not words or words[0] == "help":
         return _help(cli, words[1:])
+    if words[0] == "__complete":
+        from knarr.cli.completing import candidates
+
+        cli.out.write(candidates(cli, words[1:]))
+        return 0
     path, called, rest = find(words)
     cli.called = called
     if path in GROUPS:

@@ -58,6 +58,7 @@ class Cli:
         self.command: Command | None = None
         self.called = ""  # the words the command was called by: ``ps``
         self.given: frozenset[str] = frozenset()  # parameters whose flags were on the command line
+        self.may_start = True  # whether knarr's own engine is started where none runs
         self._engine: Engine | None = None
         self._config: Config | None = None
 
@@ -111,7 +112,7 @@ class Cli:
         try:
             return dial(endpoint)
         except CannotConnect as error:
-            if isinstance(error.__cause__, PermissionError):
+            if not self.may_start or isinstance(error.__cause__, PermissionError):
                 raise
             from knarr.cli.autostart import started
 
