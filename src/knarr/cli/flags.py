@@ -46,6 +46,7 @@ FILTER = Kind("filter", _filter)
 BYTES = Kind("bytes", _size, zero="0")
 SWAP = Kind("bytes", _swap, zero="0")
 DURATION = Kind("duration", duration_ns)
+STRINGS = Kind("strings", str)
 
 
 def wanted(filters: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:

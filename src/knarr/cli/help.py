@@ -35,15 +35,11 @@ def command_help(command: Command, called: str) -> str:
         blocks.append(command.note)
     names = spellings_of(command.path)
     if len(names) > 1:
-        listed = ", ".join(f"{PROGRAM} {name}" for name in sorted(names, key=_longest_first))
+        listed = ", ".join(f"{PROGRAM} {name}" for name in names)
         blocks.append(f"Aliases:\n  {listed}")
     if command.has_options:
         blocks.append("Options:\n" + flags_text(command.options))
     return "\n\n".join(blocks)
-
-
-def _longest_first(name: str) -> tuple[int, str]:
-    return -name.count(" "), name
 
 
 def group_help(group: str) -> str:

@@ -114,14 +114,15 @@ def find(words: list[str]) -> tuple[str, str, list[str]]:
     if first in GROUPS:
         if not rest or rest[0].startswith("-"):
             return first, first, rest
-        called = f"{first} {rest[0]}"
-        return SPELLINGS.get(called, called), called, rest[1:]
+        path = SPELLINGS.get(f"{first} {rest[0]}", f"{first} {rest[0]}")
+        return path, path, rest[1:]  # within its group a command goes by its own name
     return SPELLINGS.get(first, first), first, rest
 
 
 def spellings_of(path: str) -> list[str]:
-    """All words that call a command, its own path among them."""
-    return [path, *(other for other, known in SPELLINGS.items() if known == path)]
+    """All words that call a command: its path, others of its group, those of the top."""
+    others = [other for other, known in SPELLINGS.items() if known == path]
+    return [path, *sorted(others, key=lambda other: (" " not in other, other))]
 
 
 def paths() -> list[str]:

@@ -21,7 +21,7 @@ class PieceReader:
         out = [self._rest[:size]]
         self._rest = self._rest[size:]
         missing = size - len(out[0])
-        while missing > 0 and (piece := next(self._pieces, b"")):
+        while missing > 0 and (piece := next(self._pieces, None)) is not None:
             out.append(piece[:missing])
             self._rest = piece[missing:]
             missing -= len(out[-1])

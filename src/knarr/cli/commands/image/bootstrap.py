@@ -4,7 +4,7 @@ from knarr.cli.progress import show_progress
 from knarr.client.calls import images
 
 
-@command("image bootstrap", usage="[OPTIONS] REPOSITORY[:TAG]")
+@command("image bootstrap", usage="REPOSITORY[:TAG]")
 def bootstrap(
     cli: Cli,
     tag: str,

@@ -4,6 +4,7 @@ import sys
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.create.platforms import platforms_of
+from knarr.cli.flags import STRINGS
 from knarr.cli.progress import show_progress
 from knarr.cli.sources import file_pieces
 from knarr.client.calls import images
@@ -16,7 +17,8 @@ def load(
     *,
     input_: Annotated[str, Flag("Archive to read, in place of standard input", short="-i")] = "",
     platform: Annotated[
-        tuple[str, ...], Flag("Load only this variant (os[/arch[/variant]])", since="1.48")
+        tuple[str, ...],
+        Flag("Load only this variant (os[/arch[/variant]])", kind=STRINGS, since="1.48"),
     ] = (),
     quiet: Annotated[bool, Flag("Do not show the progress", short="-q")] = False,
 ) -> None:

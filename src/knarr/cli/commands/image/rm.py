@@ -2,6 +2,7 @@ from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.create.platforms import platforms_of
 from knarr.cli.exit import Exit, text_of
+from knarr.cli.flags import STRINGS
 from knarr.client.calls import images
 from knarr.errors import KnarrError, NotFound
 
@@ -14,7 +15,8 @@ def rm(
     force: Annotated[bool, Flag("Remove it although it is used", short="-f")] = False,
     no_prune: Annotated[bool, Flag("Keep unnamed images it was built on")] = False,
     platform: Annotated[
-        tuple[str, ...], Flag("Remove only this variant (os[/arch[/variant]])", since="1.50")
+        tuple[str, ...],
+        Flag("Remove only this variant (os[/arch[/variant]])", kind=STRINGS, since="1.50"),
     ] = (),
 ) -> None:
     """Remove one or more images"""

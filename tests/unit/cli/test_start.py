@@ -1,0 +1,71 @@
+"""The start of the command line is a budget: what it imports is written down here.
+
+A module that comes in costs every command its time. To use another one, import it where it is
+needed (inside the function), or write here why every command needs it.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import knarr
+from support.fake_engine import Answer, FakeEngine, fake_engine
+
+# What Python has before it runs a line of ours (with site: a virtual environment may add to it).
+_SHOW = "import sys; print('\\n'.join(sorted(sys.modules)), file=sys.stderr)"
+_RUN = """
+import sys
+sys.path.insert(0, {source!r})
+from knarr.cli.app import main
+code = main({words!r})
+print('\\n'.join(sorted(sys.modules)), file=sys.stderr)
+sys.exit(code)
+"""
+# From the standard library, besides what Python's own start has loaded.
+ALLOWED = {"__future__", "_json", "_socket", "select", "_signal"}
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    with fake_engine() as engine:
+        engine.answers["GET", "/containers/json"] = Answer(body=[])
+        engine.answers["POST", "/containers/x/stop"] = Answer(204)
+        engine.answers["DELETE", "/containers/x"] = Answer(204)
+        created = Answer(201, {"Id": "a" * 64, "Warnings": []})
+        engine.answers["POST", "/containers/create"] = created
+        engine.answers["POST", f"/containers/{'a' * 64}/start"] = Answer(204)
+        yield engine
+
+
+def modules(program: str, engine: FakeEngine) -> set[str]:
+    environ = {"PATH": os.environ["PATH"], "DOCKER_HOST": engine.host, "HOME": "/nonexistent"}
+    result = subprocess.run(
+        [sys.executable, "-IS", "-c", program],
+        env=environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return set(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ps"], ["stop", "x"], ["rm", "-f", "x"], ["run", "-d", "--rm", "busybox:1.36", "true"]],
+    ids=" ".join,
+)
+def test_a_command_starts_without_what_it_does_not_need(
+    engine: FakeEngine, words: list[str]
+) -> None:
+    source = str(Path(knarr.__file__).parent.parent)
+    loaded = modules(_RUN.format(source=source, words=words), engine)
+    bare = modules("import os, io\n" + _SHOW, engine)
+    foreign = {
+        name
+        for name in loaded - bare - ALLOWED
+        if name.partition(".")[0] not in ("knarr", "encodings")
+    }
+    # os.path.expanduser and the decoding of JSON load these in some builds of Python.
+    assert foreign <= {"pwd"}, "imported at the start of a command"
