@@ -102,16 +102,19 @@ def test_quiet_prints_identifiers_alone(knarr: Knarr) -> None:
 @pytest.mark.parametrize(
     ("form", "problem"),
     [
-        ("{{.Foo}}", "failed to execute template: template: :1:2: executing \"\" at <.Foo>: "
-                     "can't evaluate field Foo in type *formatter.ContainerContext"),
-        ("{{.Label}}", "failed to execute template: template: :1:2: executing \"\" at <.Label>: "
-                       "wrong number of args for Label: want 1 got 0"),
-        ("{{.Names", "failed to parse template: template: :1: unclosed action"),
+        ("{{.Foo}}", "<.Foo>: can't evaluate field Foo in type *formatter.ContainerContext"),
+        ("{{.Label}}", "<.Label>: wrong number of args for Label: want 1 got 0"),
     ],
-)  # fmt: skip
+)
 def test_a_template_that_does_not_fit_is_told(knarr: Knarr, form: str, problem: str) -> None:
     assert knarr("ps", "--format", form) == 1
-    assert knarr.err == f"{problem}\n"
+    place = 'failed to execute template: template: :1:2: executing "" at '
+    assert knarr.err == f"{place}{problem}\n"
+
+
+def test_a_template_that_cannot_be_read_is_told(knarr: Knarr) -> None:
+    assert knarr("ps", "--format", "{{.Names") == 1
+    assert knarr.err == "failed to parse template: template: :1: unclosed action\n"
 
 
 def port(private: int, public: int = 0, ip: str = "0.0.0.0", kind: str = "tcp") -> dict[str, Any]:
@@ -170,7 +173,11 @@ def sample(total: int, machine: int) -> dict[str, Any]:
         (sample(300, 2000), sample(100, 1000), 80.0),
         (sample(100, 2000), sample(100, 1000), 0.0),
         (sample(300, 1000), sample(100, 1000), 0.0),
-        ({"cpu_usage": {"total_usage": 200, "percpu_usage": [1, 1]}, "system_cpu_usage": 1000}, {}, 40.0),
+        (
+            {"cpu_usage": {"total_usage": 200, "percpu_usage": [1, 1]}, "system_cpu_usage": 1000},
+            {},
+            40.0,
+        ),
         ({}, {}, 0.0),
     ],
 )  # fmt: skip

@@ -39,10 +39,10 @@ def test_a_failure_is_raised_by_meaning_in_the_engines_words(
 ) -> None:
     fake.answers["GET", "/a"] = Answer(409, {"message": "in use"})
     fake.answers["GET", "/b"] = Answer(500, b"plain text", {"Content-Type": "text/plain"})
-    with pytest.raises(Conflict, match="^in use$") as refused:
+    with pytest.raises(Conflict, match=r"^in use$") as refused:
         engine.ask(Call("GET", "/a"))
     assert refused.value.answered == 409
-    with pytest.raises(KnarrError, match="^plain text$"):
+    with pytest.raises(KnarrError, match=r"^plain text$"):
         engine.ask(Call("GET", "/b"))
 
 
