@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-test demo lint test test-long bench
+.PHONY: setup setup-test demo lint test test-long conformance bench
 setup:
 	@./scripts/setup $(VENV) run
 
@@ -23,6 +23,10 @@ test: lint
 
 test-long: setup-test
 	$(BIN)/pytest -m long
+
+# Needs DOCKER_PY and IMAGES, see the script.
+conformance: setup-test
+	@./scripts/conformance
 
 bench: setup-test
 	$(BIN)/python bench/run.py
