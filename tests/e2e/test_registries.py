@@ -14,6 +14,14 @@ from support.peers import ANNA, docker_registry, free_port
 pytestmark = pytest.mark.needs("docker", "htpasswd", "docker-registry", "namespaces", "overlay")
 
 
+@pytest.fixture(scope="module")
+def daemon(busybox_archive: Path) -> Iterator[Daemon]:
+    """One of this file's own: names for registries would show in what other tests compare."""
+    with running_daemon() as daemon:
+        good(daemon, "load", "-i", str(busybox_archive))
+        yield daemon
+
+
 @pytest.fixture(params=["debian", "knarr"])
 def registry(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     serving = (

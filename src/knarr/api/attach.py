@@ -132,15 +132,16 @@ async def log_frames(
     timestamps: bool = False,
     prefix: bytes = b"",
 ) -> AsyncIterator[bytes]:
-    """Each block of lines as one piece: in frames by stream, or as it is with a terminal.
+    """Each block of lines as one piece: a frame a line, or nothing but lines with a terminal.
 
     timestamps, prefix: what goes before each line.
     """
     async for block in blocks:
-        data = block.data
-        if timestamps or prefix:
-            stamp = timestamp(block.time_ns).encode() + b" " if timestamps else b""
-            lines = data.splitlines(keepends=True)
-            data = b"".join(stamp + prefix + line for line in lines)
-        yield data if terminal else frame(block.stream, data)
+        stamp = timestamp(block.time_ns).encode() + b" " if timestamps else b""
+        before = stamp + prefix
+        if terminal and not before:
+            yield block.data
+            continue
+        lines = [before + line for line in block.data.splitlines(keepends=True)]
+        yield b"".join(lines if terminal else [frame(block.stream, line) for line in lines])
         await asyncio.sleep(0)

@@ -4,16 +4,15 @@ from knarr.api.router import route
 from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.engine import Engine
+from knarr.errors import KnarrError
 from knarr.http.frames import frame
 from knarr.http.message import (
     Answer,
     ByteSink,
     ByteSource,
-    Conversation,
     Request,
     Response,
 )
-from knarr.runtime import StartFailed
 from knarr.spec.docker.exec import ExecCreate, ExecInspect, ExecStart
 from knarr.spec.docker.system import IdResponse
 
@@ -34,14 +33,18 @@ async def start(
         return Response(status=200, headers={"Content-Type": "application/json"})
     wanted = engine.execs.find(exec_id).request
     keys = detach_sequence(wanted.detach_keys)
-    headers = stream_headers(terminal=wanted.tty, version=version)
-    try:
-        channel = await engine.execs.start(exec_id, terminal_size=body.console_size or ())
-    except StartFailed as error:
-        message = f"{error}\r\n".encode()
-        return hijack(request, _saying(message if wanted.tty else frame(1, message)), headers)
+    claimed = engine.execs.claim(exec_id)
 
     async def talk(source: ByteSource, sink: ByteSink) -> None:
+        # The head is out before the process runs: clients that read it through a buffer would lose
+        # what comes together with it. So a failure to start is told on the stream, as Docker does.
+        try:
+            channel = await engine.execs.start(claimed, terminal_size=body.console_size or ())
+        except KnarrError as error:
+            message = f"{error}\r\n".encode()
+            sink.write(message if wanted.tty else frame(1, message))
+            await sink.drain()
+            return
         await converse(
             source,
             sink,
@@ -50,17 +53,7 @@ async def start(
             on_detach=lambda: engine.execs.tell(exec_id, "exec_detach"),
         )
 
-    return hijack(request, talk, headers)
-
-
-def _saying(message: bytes) -> Conversation:
-    """Docker tells on the stream why the program did not start; the exit code is in inspect."""
-
-    async def talk(_source: ByteSource, sink: ByteSink) -> None:
-        sink.write(message)
-        await sink.drain()
-
-    return talk
+    return hijack(request, talk, stream_headers(terminal=wanted.tty, version=version))
 
 
 @route("POST", "/exec/{exec_id}/resize", status=200)

@@ -29,6 +29,8 @@ for _kind in _KINDS:
     route("GET", f"/{_kind}")(_no_manager())
     route("POST", f"/{_kind}/create")(_no_manager())
 route("GET", "/swarm")(_no_manager())
+for _verb in ("init", "join", "leave", "update", "unlock"):
+    route("POST", f"/swarm/{_verb}")(_no_manager())
 
 
 @route("GET", "/{kind}/{name}")

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec.structs import asdict, replace
 
 from knarr.container.documents import argv, event_attributes
 from knarr.container.model import Container, Status
 from knarr.container.registry import ContainerRegistry
+from knarr.errors import NotFound
 from knarr.events import Event
 from knarr.ids import ImageId
 from knarr.image import ImageService, NewImage, derived
@@ -63,12 +65,14 @@ class Committer:
         container = self._registry.find(ref)
         stands_still = pause and container.status is Status.RUNNING
         if stands_still:
-            await self._keeper.pause(container.id)
+            with suppress(NotFound):  # it has ended this moment, and stands still by itself
+                await self._keeper.pause(container.id)
         try:
             layer = await asyncio.to_thread(self._container_layers.layer, container.id)
         finally:
             if stands_still:
-                await self._keeper.resume(container.id)
+                with suppress(NotFound):
+                    await self._keeper.resume(container.id)
         created = rfc3339(time.time_ns())
         parent = self._images.get(container.image)
         entry = History(

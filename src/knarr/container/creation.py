@@ -29,6 +29,7 @@ from knarr.snapshot import ContainerLayers
 from knarr.spec.docker.container import (
     ContainerConfig,
     ContainerCreate,
+    EndpointSettings,
     HostConfig,
 )
 from knarr.spec.record import ContainerRecord, MountPlan
@@ -98,9 +99,7 @@ class Creator:
                 host=host,
                 image_name=body.image,
                 diff_ids=image.diff_ids,
-                networks=dict(body.networking_config.endpoints_config)
-                if body.networking_config
-                else {},
+                networks=_networks(body, host),
             ),
         )
         self._check_neighbours(host)
@@ -162,6 +161,15 @@ class Creator:
 
     def renamed(self, before: Container, name: str) -> Container:
         return dataclasses.replace(before, name=name)
+
+
+def _networks(body: ContainerCreate, host: HostConfig) -> dict[str, EndpointSettings]:
+    """What the client said of each network, by the name that it used."""
+    given = dict(body.networking_config.endpoints_config) if body.networking_config else {}
+    if body.mac_address:
+        first = given.get(host.network_mode, EndpointSettings())
+        given[host.network_mode] = replace(first, mac_address=body.mac_address)
+    return given
 
 
 def _check_platform(image: Image, platform: str) -> None:

@@ -81,15 +81,13 @@ class ExecService:
 
     async def start_detached(self, exec_id: str) -> None:
         """Run it, and let it be. Raises KnarrError when its program cannot be started."""
-        made = self._claimed(exec_id)
-        await self._run(made, ())
+        await self._run(self.claim(exec_id), ())
 
-    async def start(self, exec_id: str, *, terminal_size: Sequence[int] = ()) -> socket.socket:
-        """Run it; its streams are at the other end of the socket, from the first byte on.
+    async def start(self, made: Exec, *, terminal_size: Sequence[int] = ()) -> socket.socket:
+        """Run a claimed one; its streams are at the other end of the socket, from the first byte.
 
-        A failure to start is told on the stream, as Docker does it, and by the exit code.
+        Raises KnarrError when its program cannot be started; the exit code tells it too.
         """
-        made = self._claimed(exec_id)
         channel = await self._attached(made, framed=not made.request.tty)
         try:
             await self._run(made, terminal_size)
@@ -118,7 +116,7 @@ class ExecService:
         ended = self._awaited[exec_id] = asyncio.get_running_loop().create_future()
         output = bytearray()
         try:
-            channel = await self._attached(self._claimed(exec_id), framed=False)
+            channel = await self._attached(self.claim(exec_id), framed=False)
             try:
                 async with asyncio.timeout(seconds):
                     await self._run(self._execs[exec_id], ())
@@ -133,7 +131,8 @@ class ExecService:
         finally:
             del self._awaited[exec_id]
 
-    def _claimed(self, exec_id: str) -> Exec:
+    def claim(self, exec_id: str) -> Exec:
+        """From now on it is started, once. Raises Conflict when it was, or its container ended."""
         made = self.find(exec_id)
         if made.started:
             state = "is already running" if made.running else "has already run"

@@ -93,6 +93,8 @@ class Supervisor:
         seconds = max(0, exit_.finished_ns - before.state.started_ns) // 1_000_000_000
         told = {"exitCode": str(exit_.code), "execDuration": str(seconds)}
         oom = [("oom", dict[str, str]())] if exit_.oom_killed else []
+        if not after.record.host.auto_remove and self._shall_restart(after):
+            after = after.restarting()
         self._journal.record(after, *oom, ("die", told))
         await self._launcher.unplug(before)
         return after
@@ -107,8 +109,7 @@ class Supervisor:
                 await self._launcher.clear(ended)
                 if ended.record.host.auto_remove:
                     await self._lifecycle.remove(ended, volumes=True)
-                elif self._shall_restart(ended):
-                    self._journal.record(ended.restarting())
+                elif ended.status is Status.RESTARTING:
                     self._tasks.create_task(self._start_again(ended.id, self._delay(ended)))
         except Exception:
             _log.exception("clearing away after container %s", ended.id)
@@ -184,6 +185,8 @@ class Supervisor:
                 self._journal.record(after, ("start", {}))
             elif process is None and container.alive and container.id not in untold:
                 after = container.exited(code=_LOST_EXIT, at_ns=time.time_ns())
+                if self._shall_restart(after):
+                    after = after.restarting()
                 self._journal.record(after, ("die", {"exitCode": str(_LOST_EXIT)}))
                 self._tasks.create_task(self._after_exit(after))
             elif process is not None:

@@ -1,6 +1,5 @@
 """From what somebody asked of ``network create`` to a network, refusing what cannot be. Pure."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_address, ip_network
@@ -26,7 +25,6 @@ from knarr.network.model import (
 from knarr.spec.docker.network import IPAMConfig, NetworkCreate
 
 DRIVERS: Final = ("bridge", "macvlan", "ipvlan")
-_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _LINK_NAME_MAX: Final = 15
 
 
@@ -79,10 +77,6 @@ def _check(body: NetworkCreate, driver: str) -> None:
         raise InvalidArgument("invalid network name: name is empty")
     if body.name in PREDEFINED:
         raise Forbidden(f"operation is not permitted on predefined {body.name} network ")
-    if not _NAME.fullmatch(body.name):
-        raise InvalidArgument(
-            f"invalid network name: {body.name}: only [a-zA-Z0-9][a-zA-Z0-9_.-]* is allowed"
-        )
     if driver in {"host", "null"}:
         raise Forbidden(f'only one instance of "{driver}" network is allowed')
     if driver not in DRIVERS:

@@ -244,6 +244,9 @@ class NetworkingConfig(Document):
 
 
 class ContainerCreate(ContainerConfig):
+    """mac_address: of the first network, as clients below 1.44 say it."""
+
+    mac_address: str = ""
     host_config: HostConfig | None = None
     networking_config: NetworkingConfig | None = None
 
