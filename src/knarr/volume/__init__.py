@@ -1,7 +1,7 @@
 """Volumes: data that outlives a container, and the ways to mount it.
 
-The verbs are in service.py, values in model.py, what the options of the driver ``local`` mean in
-options.py, copying whole trees in copy.py.
+The verbs are in service.py, values in model.py; data.py and copy.py handle the data itself,
+options.py and local.py what ``-o`` mounts from elsewhere, subpaths.py parts, trash.py removals.
 May import: snapshot (packing and extracting), content, store, events, kernel, spec, errors, ids.
 """
 

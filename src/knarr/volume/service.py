@@ -1,39 +1,43 @@
 """The verbs of volumes.
 
-The data of a volume is in ``<data root>/volumes/<name>/_data``. A removal first moves it to
-``volumes/.trash/<name>@<digits>``, so that a crash leaves either a whole volume or none.
+The data of a volume is in ``<data root>/volumes/<name>/_data``.
 """
 
 import asyncio
-import hashlib
 import logging
 import os
-import secrets
 import shutil
-import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
 
-from knarr.content import plain_chunks
 from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, Unavailable
 from knarr.events import Event
 from knarr.ids import new_hex
 from knarr.kernel import mount as kernel
-from knarr.kernel.openat2 import open_directory, openat2
-from knarr.snapshot.extract import Manner, extract
-from knarr.snapshot.pack import Sink, pack_tree
+from knarr.snapshot.pack import Sink
 from knarr.spec.docker import volume as spec
 from knarr.spec.record import MountPlan
 from knarr.store import Database
 from knarr.volume import rows
-from knarr.volume.copy import copy_tree, size_bytes
+from knarr.volume.data import (
+    FILLING,
+    copy_into,
+    extract_all,
+    fill,
+    image_folder,
+    is_empty,
+    pack_all,
+    size_of,
+)
+from knarr.volume.local import mount_data, unmount_data
 from knarr.volume.model import (
     ANONYMOUS_LABEL,
     LOCAL,
@@ -44,18 +48,11 @@ from knarr.volume.model import (
     passes,
     switch,
 )
-from knarr.volume.options import (
-    BIND,
-    READ_ONLY,
-    LocalMount,
-    check_options,
-    local_mount,
-    with_address,
-)
+from knarr.volume.options import check_options, local_mount
+from knarr.volume.subpaths import Subpaths
+from knarr.volume.trash import Trash
 
 _DATA: Final = "_data"
-_TRASH: Final = ".trash"
-_FILLING: Final = "_filling"  # becomes the data once it is whole
 _log = logging.getLogger("knarr.volume")
 
 
@@ -65,7 +62,8 @@ class VolumeService:
     def __init__(self, *, db: Database, data_root: Path, run_root: Path) -> None:
         self._db = db
         self._root = data_root / "volumes"
-        self._subpaths = run_root / "volumes"
+        self._trash = Trash(self._root)
+        self._subpaths = Subpaths(run_root / "volumes")
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._pruning = False
 
@@ -126,7 +124,7 @@ class VolumeService:
         if volume.options:
             return -1
         try:
-            return await asyncio.to_thread(_size_of, volume.mountpoint)
+            return await asyncio.to_thread(size_of, volume.mountpoint)
         except OSError as error:
             _log.warning("size of volume %s: %s", volume.name, error)
             return -1
@@ -200,7 +198,7 @@ class VolumeService:
         """Take back a creation, in silence, as long as nobody else came to have it."""
         if self.users(name) or rows.load(self._db, name, self._place) is None:
             return
-        trash = self._trash(name)
+        trash = self._trash.take(name)
         with self._db.transaction() as tx:
             rows.delete(tx, name)
         shutil.rmtree(trash, ignore_errors=True)
@@ -230,7 +228,7 @@ class VolumeService:
             if kernel.is_mount_point(volume.mountpoint):
                 kernel.unmount(volume.mountpoint, lazy=True)
         try:
-            trash = self._trash(volume.name)
+            trash = self._trash.take(volume.name)
         except OSError as error:
             raise KnarrError(f"remove {volume.name}: {error}") from error
         try:
@@ -238,19 +236,9 @@ class VolumeService:
                 rows.delete(tx, volume.name)
                 tx.emit(_event(volume.name, "destroy", driver=volume.driver))
         except BaseException:
-            if trash.exists():
-                trash.rename(self._root / volume.name)
+            self._trash.put_back(volume.name, trash)
             raise
         await asyncio.to_thread(shutil.rmtree, trash, ignore_errors=True)
-
-    def _trash(self, name: str) -> Path:
-        """Move a volume's folder out of the way; where to. A folder that is gone is fine."""
-        trash = self._root / _TRASH
-        trash.mkdir(mode=0o700, exist_ok=True)
-        place = trash / f"{name}@{secrets.token_hex(4)}"
-        with suppress(FileNotFoundError):
-            (self._root / name).rename(place)
-        return place
 
     async def prune(self, filters: Filters) -> spec.VolumesPruned:
         """Remove what no container has: anonymous volumes, with the filter ``all`` named ones too.
@@ -321,7 +309,7 @@ class VolumeService:
         labels = {key: value for key, value in volume.labels.items() if key != ANONYMOUS_LABEL}
         copied, _ = self.found_or_created(new_name, labels=labels)
         try:
-            await asyncio.to_thread(_copy_into, volume.mountpoint, copied.mountpoint)
+            await asyncio.to_thread(copy_into, volume.mountpoint, copied.mountpoint)
         except OSError as error:
             self.forget(new_name)
             raise KnarrError(f"copying volume {name}: {error}") from error
@@ -335,16 +323,7 @@ class VolumeService:
 
         A container that writes meanwhile may be caught halfway. Raises NotFound at once.
         """
-        place = self.get(name).mountpoint
-
-        def packing(sink: Sink) -> None:
-            folder = _open_folder(place)
-            try:
-                pack_tree(folder, b".", sink)
-            finally:
-                os.close(folder)
-
-        return packing
+        return partial(pack_all, self.get(name).mountpoint)
 
     async def import_(self, name: str, chunks: Callable[[], bytes]) -> Volume:
         """A tar, compressed or not, as the data of a volume: a new one, or one that is empty.
@@ -354,10 +333,10 @@ class VolumeService:
         """
         async with self._locks[name]:
             volume, is_new = self.found_or_created(name)
-            if not await asyncio.to_thread(_is_empty, volume.mountpoint):
+            if not await asyncio.to_thread(is_empty, volume.mountpoint):
                 raise Conflict(f"volume {name} has data already: import into another one")
             try:
-                await asyncio.to_thread(_extract_all, volume.mountpoint, chunks)
+                await asyncio.to_thread(extract_all, volume.mountpoint, chunks)
             except BaseException:
                 if is_new:
                     self.forget(name)
@@ -387,14 +366,14 @@ class VolumeService:
             return
         async with self._locks[plan.name]:
             volume = self.get(plan.name)
-            source = _image_folder(rootfs, plan.destination)
+            source = image_folder(rootfs, plan.destination)
             if source is None:
                 return
             try:
-                if not _is_empty(volume.mountpoint):
+                if not is_empty(volume.mountpoint):
                     return
                 in_use = rows.mounts(self._db, volume.name) > 0
-                await asyncio.to_thread(_fill, source, volume.mountpoint, in_place=in_use)
+                await asyncio.to_thread(fill, source, volume.mountpoint, in_place=in_use)
             except OSError as error:
                 raise KnarrError(f"failed to populate volume {volume.name}: {error}") from error
             finally:
@@ -408,9 +387,12 @@ class VolumeService:
         """
         async with self._locks[plan.name]:
             volume = self.get(plan.name)
-            await self._mount_options(volume)
+            if local_mount(volume.options) is not None:
+                await asyncio.to_thread(mount_data, volume)
             try:
-                source = self._subpath(volume, plan, container)
+                source = volume.mountpoint
+                if plan.subpath:
+                    source = self._subpaths.bind(volume, plan, container)
                 with self._db.transaction() as tx:
                     rows.add_user(tx, volume.name, container)
                     rows.count_mount(tx, volume.name, container, 1)
@@ -433,12 +415,8 @@ class VolumeService:
     async def unmount(self, plan: MountPlan, container: str) -> None:
         """The container stopped. Never fails: what cannot be undone now is undone at a restart."""
         async with self._locks[plan.name]:
-            place = self._subpath_place(plan, container)
-            if plan.subpath and place.exists():
-                with suppress(OSError):
-                    kernel.unmount(str(place), lazy=True)
-                    _remove_place(place)
-                    place.parent.rmdir()
+            if plan.subpath:
+                self._subpaths.unbind(plan, container)
             with self._db.transaction() as tx:
                 rows.count_mount(tx, plan.name, container, -1)
                 tx.emit(_event(plan.name, "unmount", driver=LOCAL, container=container))
@@ -446,56 +424,9 @@ class VolumeService:
             if volume is not None:
                 self._unmount_if_last(volume)
 
-    async def _mount_options(self, volume: Volume) -> None:
-        wanted = local_mount(volume.options)
-        if wanted is None or kernel.is_mount_point(volume.mountpoint):
-            return
-        try:
-            await asyncio.to_thread(_mount_local, wanted, volume.mountpoint)
-        except OSError as error:
-            raise KnarrError(
-                f"error while mounting volume '{volume.mountpoint}': failed to mount local volume:"
-                f" mount {wanted.shown}: {error.strerror}"
-            ) from error
-
     def _unmount_if_last(self, volume: Volume) -> None:
-        if local_mount(volume.options) is None or rows.mounts(self._db, volume.name):
-            return
-        try:
-            if kernel.is_mount_point(volume.mountpoint):
-                kernel.unmount(volume.mountpoint)
-        except OSError as error:
-            _log.warning("unmounting volume %s: %s", volume.name, error)
-            with suppress(OSError):
-                kernel.unmount(volume.mountpoint, lazy=True)
-
-    def _subpath_place(self, plan: MountPlan, container: str) -> Path:
-        digits = hashlib.sha256(plan.destination.encode()).hexdigest()[:16]
-        return self._subpaths / container / digits
-
-    def _subpath(self, volume: Volume, plan: MountPlan, container: str) -> str:
-        """The data, or a part of it, bound where nobody in a container can exchange it."""
-        if not plan.subpath:
-            return volume.mountpoint
-        place = self._subpath_place(plan, container)
-        try:
-            part = _open_beneath(volume.mountpoint, plan.subpath)
-        except OSError as error:
-            raise InvalidArgument(
-                f"cannot access path {plan.subpath} in volume {volume.name}: {error.strerror}"
-            ) from error
-        try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.isdir(f"/proc/self/fd/{part}"):
-                place.mkdir(exist_ok=True)
-            else:
-                place.touch()
-            kernel.mount(f"/proc/self/fd/{part}", str(place), "", kernel.MS_BIND | kernel.MS_REC)
-        except OSError as error:
-            raise KnarrError(f"mounting {plan.subpath} of volume {volume.name}: {error}") from error
-        finally:
-            os.close(part)
-        return str(place)
+        if not rows.mounts(self._db, volume.name):
+            unmount_data(volume)
 
     # At the start of the daemon
 
@@ -505,38 +436,14 @@ class VolumeService:
         existing, running: the IDs of all containers, and of those whose process lives.
         """
         self._root.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self._empty_trash()
+        self._trash.sweep(lambda name: rows.load(self._db, name, self._place) is not None)
         with self._db.transaction() as tx:
             rows.settle(tx, existing, running)
         for volume in self.all():
             (self._root / volume.name / _DATA).mkdir(mode=0o755, parents=True, exist_ok=True)
-            shutil.rmtree(self._root / volume.name / _FILLING, ignore_errors=True)
+            shutil.rmtree(self._root / volume.name / FILLING, ignore_errors=True)
             self._unmount_if_last(volume)
-        self._clear_subpaths(running)
-
-    def _empty_trash(self) -> None:
-        """A removal that was not committed did not happen; the others are finished."""
-        trash = self._root / _TRASH
-        if not trash.is_dir():
-            return
-        for place in trash.iterdir():
-            home = self._root / place.name.rpartition("@")[0]
-            recorded = rows.load(self._db, home.name, self._place) is not None
-            if recorded and not home.exists():
-                place.rename(home)
-            else:
-                shutil.rmtree(place, ignore_errors=True)
-
-    def _clear_subpaths(self, running: Collection[str]) -> None:
-        if not self._subpaths.is_dir():
-            return
-        for folder in self._subpaths.iterdir():
-            if folder.name in running:
-                continue
-            for place in kernel.mounts_beneath(str(folder))[::-1]:
-                with suppress(OSError):
-                    kernel.unmount(place, lazy=True)
-            shutil.rmtree(folder, ignore_errors=True)
+        self._subpaths.clear(running)
 
 
 def document(volume: Volume) -> spec.Volume:
@@ -564,102 +471,3 @@ def _undone_on_failure(folder: Path) -> Iterator[None]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _remove_place(place: Path) -> None:
-    """What something was mounted on: a directory or a file, empty."""
-    if place.is_dir():
-        place.rmdir()
-    else:
-        place.unlink()
-
-
-def _open_folder(path: str) -> int:
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _is_empty(path: str) -> bool:
-    with os.scandir(path) as entries:
-        return next(entries, None) is None
-
-
-def _extract_all(path: str, chunks: Callable[[], bytes]) -> None:
-    folder = _open_folder(path)
-    try:
-        extract(plain_chunks(chunks), folder, "/", Manner())
-    finally:
-        os.close(folder)
-
-
-def _size_of(path: str) -> int:
-    folder = _open_folder(path)
-    try:
-        return size_bytes(folder)
-    finally:
-        os.close(folder)
-
-
-def _open_beneath(path: str, subpath: str) -> int:
-    root = _open_folder(path)
-    try:
-        return openat2(root, subpath, os.O_PATH)
-    finally:
-        os.close(root)
-
-
-def _image_folder(rootfs: str, destination: str) -> int | None:
-    """The image's directory at a destination, open; None where there is none."""
-    root = _open_folder(rootfs)
-    try:
-        return open_directory(root, destination)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    finally:
-        os.close(root)
-
-
-def _copy_into(source: str, target: str) -> None:
-    folder = _open_folder(source)
-    try:
-        _fill(folder, target)
-    finally:
-        os.close(folder)
-
-
-def _fill(source: int, target: str, *, in_place: bool = False) -> None:
-    """Copy the open directory into an empty one; all at once, in one rename, where that can be.
-
-    in_place: somebody has the directory itself, which must not be exchanged for another then. A
-    mount point cannot be. There, a copy that breaks off leaves what was copied until then.
-    """
-    if in_place or kernel.is_mount_point(target):
-        _copy_to(source, target)
-        return
-    filling = os.path.join(os.path.dirname(target), _FILLING)
-    shutil.rmtree(filling, ignore_errors=True)
-    os.mkdir(filling, 0o700)
-    try:
-        _copy_to(source, filling)
-        os.rename(filling, target)  # over an empty directory; one that was written to stays
-    except BaseException:
-        shutil.rmtree(filling, ignore_errors=True)
-        raise
-
-
-def _copy_to(source: int, path: str) -> None:
-    folder = _open_folder(path)
-    try:
-        copy_tree(source, folder)
-    finally:
-        os.close(folder)
-
-
-def _mount_local(wanted: LocalMount, target: str) -> None:
-    """Mount what a volume's options ask for; a read-only bind takes a second step."""
-    data = wanted.data
-    if wanted.host:
-        found = socket.getaddrinfo(wanted.host, None, type=socket.SOCK_STREAM)
-        data = with_address(data, wanted.host, str(found[0][4][0]))
-    kernel.mount(wanted.device, target, wanted.kind, wanted.flags, data)
-    if wanted.flags & BIND and wanted.flags & READ_ONLY:
-        kernel.mount("", target, "", wanted.flags | kernel.MS_REMOUNT)
