@@ -164,3 +164,20 @@ def test_registry_serve_is_a_word_of_knarr(daemon: Daemon) -> None:
     refused = daemon.knarr("registry", "serve", "--listen", "0.0.0.0:5000")
     assert refused.returncode == 125
     assert "--plain-http" in refused.stderr
+
+
+def test_a_build_pulls_what_it_stands_on(daemon: Daemon, guarded: str, tmp_path: Path) -> None:
+    base, made = f"{guarded}/team/base:1", f"{guarded}/team/made:1"
+    good(daemon, "login", "-u", ANNA.username, "--password-stdin", guarded, given=ANNA.password)
+    good(daemon, "tag", "busybox", base)
+    good(daemon, "push", base)
+    good(daemon, "rmi", base)
+    folder = tmp_path / "context"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(f"FROM {base}\nLABEL made=here\n")
+    built = good(daemon, "build", "-t", made, str(folder))
+    assert "1: Pulling from team/base" in built
+    assert "made: " not in good(daemon, "push", made)
+    good(daemon, "logout", guarded)
+    good(daemon, "rmi", made, base)
+    assert daemon.docker("build", str(folder)).returncode == 1

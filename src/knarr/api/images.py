@@ -20,7 +20,9 @@ from knarr.spec.docker.image import (
     ImageSummary,
 )
 from knarr.spec.docker.progress import Progress
-from knarr.spec.oci.platform import parse_platform
+from knarr.spec.document import decode
+from knarr.spec.oci.image import Platform
+from knarr.spec.oci.platform import normalized, parse_platform
 
 _NO_FILTERS = Filters({})
 _TAR = {"Content-Type": "application/x-tar"}
@@ -96,11 +98,12 @@ async def _pull(
 
 @route("POST", "/images/{name:path}/push")
 async def push(
-    engine: Engine, request: Request, name: str, *, tag: str = ""
+    engine: Engine, request: Request, name: str, *, tag: str = "", platform: str = ""
 ) -> AsyncIterator[Progress]:
-    """ImagePush: one tag, or all of a repository."""
+    """ImagePush: one tag, or all of a repository. ``platform`` is a JSON object here."""
     reference = named(name, tag)
-    return engine.exchange.push(reference, logins_of(request, reference))
+    wanted = normalized(decode(platform, Platform)) if platform else None
+    return engine.exchange.push(reference, logins_of(request, reference), wanted)
 
 
 @route("GET", "/images/search")

@@ -25,7 +25,7 @@ from knarr.dockerfile.service import BuildService
 from knarr.engine import About, Engine
 from knarr.events import EventBus
 from knarr.ids import ContainerId, new_hex
-from knarr.image import Exchange, ImageService
+from knarr.image import BasePuller, Exchange, ImageService
 from knarr.network import NetworkService
 from knarr.registry import Puller, Pusher, Registries, Transport, table_of
 from knarr.runtime import Keeper, probe
@@ -136,6 +136,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         images,
         Solver(db, layers, container_layers, steps, data_root, run_root),
         data_root,
+        BasePuller(exchange),
     )
     about = About(
         id=_engine_id(db),

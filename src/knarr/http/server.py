@@ -65,9 +65,13 @@ class RequestBody:
     """Reads one request's body off the stream, by Content-Length or by chunks."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: h11.Request
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        head: h11.Request,
+        silence_s: float | None = None,
     ) -> None:
-        self._reader, self._writer = reader, writer
+        self._reader, self._writer, self._silence_s = reader, writer, silence_s
         headers = dict(head.headers)
         self._chunked = b"transfer-encoding" in headers
         self._left = 0 if self._chunked else int(headers.get(b"content-length", b"0"))
@@ -81,7 +85,8 @@ class RequestBody:
                 self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             if self._chunked and self._left == 0 and not await self._next_chunk():
                 return
-            piece = await self._reader.read(min(self._left, _PIECE))
+            async with asyncio.timeout(self._silence_s):
+                piece = await self._reader.read(min(self._left, _PIECE))
             if not piece:
                 raise _Gone("the client closed the connection within a request body")
             self._left -= len(piece)
@@ -131,10 +136,20 @@ class Server:
     """Serves one application on any number of listening sockets, each connection a task."""
 
     def __init__(
-        self, application: Application, tasks: asyncio.TaskGroup, headers: Mapping[str, str]
+        self,
+        application: Application,
+        tasks: asyncio.TaskGroup,
+        headers: Mapping[str, str],
+        *,
+        silence_s: float | None = None,
     ) -> None:
-        """headers: sent with every answer."""
+        """headers: sent with every answer.
+
+        silence_s: who sends nothing for so long, where something is awaited, is hung up on: for
+        servers that strangers reach. None waits for ever.
+        """
         self._application, self._tasks = application, tasks
+        self._silence_s = silence_s
         self._common = _header_lines(headers)
         self._listeners: list[asyncio.Server] = []
         self._connections: set[asyncio.Task[None]] = set()
@@ -178,14 +193,15 @@ class Server:
     ) -> bool:
         """Serve the next request; False when the connection is over."""
         try:
-            head = await _read_head(reader)
+            async with asyncio.timeout(self._silence_s):
+                head = await _read_head(reader)
         except h11.RemoteProtocolError as error:
             _write_head(writer, int(error.error_status_hint), {"Connection": "close"}, b"")
             writer.write(f"{error}\n".encode())
             return False
         if head is None:
             return False
-        body = RequestBody(reader, writer, head)
+        body = RequestBody(reader, writer, head, self._silence_s)
         request = _request(head, body)
         answer = await self._application(request)
         if isinstance(answer, Hijack):

@@ -9,12 +9,13 @@ May import: registry, snapshot, content, store, events, spec, errors, ids.
 from knarr.image.archive import machine
 from knarr.image.bootstrap import Bootstrap
 from knarr.image.derive import derived
-from knarr.image.exchange import Exchange
+from knarr.image.exchange import BasePuller, Exchange
 from knarr.image.imported import Import
 from knarr.image.model import Image, ImageUser, ImageUsers, LayerForm, NewImage, NoUsers
 from knarr.image.service import ImageService, new_name
 
 __all__ = [
+    "BasePuller",
     "Bootstrap",
     "Exchange",
     "Image",

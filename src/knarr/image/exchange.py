@@ -6,7 +6,8 @@ A layer is recorded as soon as it is unpacked, held by a lease, so that a pull w
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from typing import Final
 
 from knarr.content import BlobStore
@@ -24,8 +25,10 @@ from knarr.reference import Reference
 from knarr.registry import Fetched, Found, Logins, Puller, Pusher, Tell, outcome, received, told
 from knarr.snapshot import Layers
 from knarr.snapshot.rows import find_layer, layer_blobs, put_layer_blob
+from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.progress import Progress
 from knarr.spec.oci.image import Platform
+from knarr.spec.oci.platform import platform_of, platform_text, suits
 from knarr.store import Database
 
 _LEASE_S: Final = 24 * 3600.0
@@ -67,7 +70,7 @@ class Exchange:
     async def tags(self, reference: Reference, logins: Logins) -> tuple[str, ...]:
         return await self._puller.tags(reference, logins)
 
-    def pull(self, found: Found) -> AsyncIterator[Progress]:
+    def pull(self, found: Found) -> AsyncGenerator[Progress, None]:
         """Bring it here, and give it its name. Called off by closing the stream."""
 
         async def work(tell: Tell) -> None:
@@ -127,12 +130,21 @@ class Exchange:
 
     # -- push ------------------------------------------------------------------------------------
 
-    def push(self, reference: Reference, logins: Logins) -> AsyncIterator[Progress]:
+    def push(
+        self, reference: Reference, logins: Logins, platform: Platform | None = None
+    ) -> AsyncIterator[Progress]:
         """One tag, or all tags of a repository where none is given.
 
+        platform: the only one to push; an image here is for one anyway.
         Raises NotFound in Docker's words before anything is told.
         """
         meant = self._meant(reference)
+        for name, image in meant:
+            if platform and suits(platform, platform_of(image.document)) != 0:
+                raise NotFound(
+                    f"image with reference {name.familiar} was found but does not provide the"
+                    f" specified platform ({platform_text(platform)})"
+                )
 
         async def work(tell: Tell) -> None:
             for name, image in meant:
@@ -206,3 +218,19 @@ class Exchange:
         self._images.add(NewImage(config=image.raw, repo_digests=(digested,), manifest=manifest))
         with self._db.transaction() as tx:
             tx.emit(image_event("push", image, reference.familiar))
+
+
+class BasePuller:
+    """Pulls the images that builds stand on, as whoever asked for the build."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def pull(
+        self, reference: Reference, platform: Platform, logins: Mapping[str, AuthConfig]
+    ) -> AsyncIterator[Progress]:
+        wanted = reference.tagged()
+        found = await self._exchange.find(wanted, Logins(by_server=logins), platform)
+        async with aclosing(self._exchange.pull(found)) as lines:
+            async for line in lines:
+                yield line

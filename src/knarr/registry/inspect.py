@@ -15,6 +15,7 @@ from knarr.registry.registries import Logins, Registries
 from knarr.registry.threads import called_off_when_cancelled
 from knarr.spec import decode
 from knarr.spec.oci.image import ImageDocument, Platform
+from knarr.spec.oci.platform import platform_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,5 +56,4 @@ def _of_image(client: RegistryClient, manifest: Fetched, about: str) -> tuple[Pl
         document = decode(config.raw, ImageDocument)
     except KnarrError:
         return ()  # an artifact runs nowhere
-    found = Platform(os=document.os, architecture=document.architecture, variant=document.variant)
-    return (found,) if found.os else ()
+    return (platform_of(document),) if document.os else ()

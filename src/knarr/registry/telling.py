@@ -1,7 +1,7 @@
 """What a verb tells while it works, as a stream: the caller reads, the verb goes on meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Final
 
 from knarr.registry.threads import Tell
@@ -10,7 +10,7 @@ from knarr.spec.docker.progress import Progress
 _PATIENCE: Final = 1000  # lines a slow reader may be behind before bars are left out
 
 
-async def told(work: Callable[[Tell], Awaitable[object]]) -> AsyncIterator[Progress]:
+async def told(work: Callable[[Tell], Awaitable[object]]) -> AsyncGenerator[Progress, None]:
     """The lines of ``work``, as they come; then raises what it raised.
 
     A reader that leaves calls the work off. One that is slow misses steps of bars, no more.

@@ -11,7 +11,7 @@ from knarr.registry.server.manifests import image_parts
 from knarr.registry.server.registry import Registry
 from knarr.spec import decode
 from knarr.spec.oci.image import Descriptor, ImageDocument
-from knarr.spec.oci.platform import platform_text
+from knarr.spec.oci.platform import platform_of, platform_text
 
 _DESCRIPTION = "org.opencontainers.image.description"
 
@@ -137,11 +137,7 @@ def _image(
 def _platform(config: ImageDocument | None) -> str:
     if config is None or not config.architecture:
         return ""
-    from knarr.spec.oci.image import Platform
-
-    return platform_text(
-        Platform(os=config.os, architecture=config.architecture, variant=config.variant)
-    )
+    return platform_text(platform_of(config))
 
 
 def _steps(config: ImageDocument | None, layers: tuple[Descriptor, ...]) -> tuple[Step, ...]:

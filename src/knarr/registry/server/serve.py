@@ -72,7 +72,7 @@ async def served(settings: Settings, db: Database, blobs: BlobStore) -> AsyncIte
     )
     try:
         async with asyncio.TaskGroup() as tasks:
-            server = Server(application, tasks, _HEADERS)
+            server = Server(application, tasks, _HEADERS, silence_s=settings.silence_s)
             port = sock.getsockname()[1]
             await server.listen(sock, _tls(settings))
             collecting = tasks.create_task(collect_for_ever(registry, settings))

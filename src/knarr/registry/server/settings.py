@@ -64,6 +64,7 @@ class Settings:
     collect_every_s: float = 3600.0
     untagged_after_s: float | None = None
     young_s: float = _YOUNG_S
+    silence_s: float = 120.0
     log_level: str = "info"
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from knarr.errors import InvalidArgument
-from knarr.spec.oci.image import Platform
+from knarr.spec.oci.image import ImageDocument, Platform
 
 _ARCHITECTURES: Final = {
     "x86_64": "amd64", "x86-64": "amd64", "i386": "386", "i486": "386", "i586": "386",
@@ -77,6 +77,16 @@ def normalized(given: Platform) -> Platform:
 def machine_platform() -> Platform:
     """Of the machine this runs on."""
     return normalized(Platform(os="linux", architecture=machine.machine()))
+
+
+def platform_of(document: ImageDocument) -> Platform:
+    """What an image says that it runs on."""
+    return Platform(
+        os=document.os,
+        architecture=document.architecture,
+        variant=document.variant,
+        os_version=document.os_version,
+    )
 
 
 def platform_text(given: Platform) -> str:
