@@ -68,7 +68,7 @@ def network_hash(network: Any) -> str:
 
 
 def volume_hash(volume: Any) -> str:
-    return _resource_hash("volumes", volume)
+    return _resource_hash("volumes", {**volume, "driver": volume.get("driver") or "local"})
 
 
 def _resource_hash(kind: str, resource: Any) -> str:

@@ -1,0 +1,304 @@
+"""What can be done about a project: one small value each, with what must have been done before.
+
+A plan is made of these; ``apply.py`` carries them out; ``plan`` and ``--dry-run`` show them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from knarr.compose.changes import Change
+
+CREATED: Final = "all created"  # the key of the point after which containers start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A step. key: its name within the plan.  after: keys that come before it."""
+
+    key: str
+    after: frozenset[str] = frozenset()
+
+    resource: ClassVar[str] = ""  # what kind of thing it is about
+    doing: ClassVar[str] = ""  # as progress shows it: Creating
+    done: ClassVar[str] = ""  # Created
+
+    @property
+    def subject(self) -> str:
+        """What it is about, as progress shows it: ``Container app-web-1``."""
+        return f"{self.resource} {self.name}"
+
+    @property
+    def name(self) -> str:
+        return ""
+
+    @property
+    def service_name(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(Action):
+    """Nothing but an order: what comes after waits for what comes before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullImage(Action):
+    image: str
+    services: tuple[str, ...]
+    platform: str = ""
+    optional: bool = False  # it can be built instead
+
+    resource: ClassVar[str] = "Image"
+    doing: ClassVar[str] = "Pulling"
+    done: ClassVar[str] = "Pulled"
+
+    @property
+    def name(self) -> str:
+        return self.image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildImage(Action):
+    service: str
+    image: str
+
+    resource: ClassVar[str] = "Image"
+    doing: ClassVar[str] = "Building"
+    done: ClassVar[str] = "Built"
+
+    @property
+    def name(self) -> str:
+        return self.image
+
+    @property
+    def service_name(self) -> str:
+        return self.service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveImage(Action):
+    image: str
+
+    resource: ClassVar[str] = "Image"
+    doing: ClassVar[str] = "Removing"
+    done: ClassVar[str] = "Removed"
+
+    @property
+    def name(self) -> str:
+        return self.image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateNetwork(Action):
+    network: str  # its key in the file
+    full_name: str
+
+    resource: ClassVar[str] = "Network"
+    doing: ClassVar[str] = "Creating"
+    done: ClassVar[str] = "Created"
+
+    @property
+    def name(self) -> str:
+        return self.full_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNetwork(Action):
+    full_name: str
+    id: str
+
+    resource: ClassVar[str] = "Network"
+    doing: ClassVar[str] = "Removing"
+    done: ClassVar[str] = "Removed"
+
+    @property
+    def name(self) -> str:
+        return self.full_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnect(Action):
+    """Takes a container off a network that is about to be replaced."""
+
+    container: str
+    network_id: str
+    full_name: str
+
+    resource: ClassVar[str] = "Container"
+    doing: ClassVar[str] = "Disconnecting"
+    done: ClassVar[str] = "Disconnected"
+
+    @property
+    def name(self) -> str:
+        return self.container
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVolume(Action):
+    volume: str
+    full_name: str
+
+    resource: ClassVar[str] = "Volume"
+    doing: ClassVar[str] = "Creating"
+    done: ClassVar[str] = "Created"
+
+    @property
+    def name(self) -> str:
+        return self.full_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveVolume(Action):
+    full_name: str
+
+    resource: ClassVar[str] = "Volume"
+    doing: ClassVar[str] = "Removing"
+    done: ClassVar[str] = "Removed"
+
+    @property
+    def name(self) -> str:
+        return self.full_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerAction(Action):
+    """About one container of a service."""
+
+    service: str
+    container: str  # its name
+
+    resource: ClassVar[str] = "Container"
+
+    @property
+    def name(self) -> str:
+        return self.container
+
+    @property
+    def service_name(self) -> str:
+        return self.service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateContainer(ContainerAction):
+    number: int
+
+    doing: ClassVar[str] = "Creating"
+    done: ClassVar[str] = "Created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecreateContainer(ContainerAction):
+    """A new container in the place of one that is not what its service says any more.
+
+    replaced: the old one's id.  inherit: keep its anonymous volumes.  was_running: it is in use
+    until then.
+    """
+
+    number: int
+    replaced: str
+    changes: tuple[Change, ...] = ()
+    inherit: bool = True
+    was_running: bool = False
+    timeout: int | None = None
+
+    doing: ClassVar[str] = "Recreate"
+    done: ClassVar[str] = "Recreated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartContainer(ContainerAction):
+    doing: ClassVar[str] = "Starting"
+    done: ClassVar[str] = "Started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopContainer(ContainerAction):
+    id: str
+    timeout: int | None = None  # seconds; the container's own when None
+
+    doing: ClassVar[str] = "Stopping"
+    done: ClassVar[str] = "Stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveContainer(ContainerAction):
+    id: str
+    volumes: bool = False  # the anonymous ones too
+
+    doing: ClassVar[str] = "Removing"
+    done: ClassVar[str] = "Removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Await(Action):
+    """Waits until a service is what those who depend on it ask."""
+
+    service: str
+    condition: str
+    required: bool = True
+    for_service: str = ""
+
+    resource: ClassVar[str] = "Service"
+    doing: ClassVar[str] = "Waiting"
+    done: ClassVar[str] = "Healthy"
+
+    @property
+    def name(self) -> str:
+        return self.service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProvider(Action):
+    """Lets a program outside the engine bring its service up, or down."""
+
+    service: str
+    verb: str
+
+    resource: ClassVar[str] = "Service"
+    doing: ClassVar[str] = "Running"
+    done: ClassVar[str] = "Done"
+
+    @property
+    def name(self) -> str:
+        return self.service
+
+    @property
+    def service_name(self) -> str:
+        return self.service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Actions in an order in which they could be carried out one by one."""
+
+    project: str
+    actions: tuple[Action, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()  # (service, container) that stay as they are
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def work(self) -> list[Action]:
+        """The actions that change something."""
+        return [each for each in self.actions if not isinstance(each, (Checkpoint, Await))]
+
+    @property
+    def empty(self) -> bool:
+        return not self.work
+
+
+def describe(action: Action) -> dict[str, Any]:
+    """An action as ``plan --format json`` shows it."""
+    shown: dict[str, Any] = {
+        "action": type(action).__name__,
+        "resource": action.resource,
+        "name": action.name,
+    }
+    if action.service_name:
+        shown["service"] = action.service_name
+    if isinstance(action, RecreateContainer):
+        shown["downtime"] = action.was_running
+        shown["changes"] = [
+            {"attribute": each.attribute, "old": each.old, "new": each.new}
+            for each in action.changes
+        ]
+    return shown
