@@ -1,0 +1,54 @@
+"""Asks the engine what there is of a project: the questions that a plan begins with."""
+
+from dataclasses import replace
+
+from knarr.client.calls import containers, images, networks, volumes
+from knarr.compose import labels
+from knarr.compose.engine import Engines
+from knarr.compose.observed import Observed
+from knarr.compose.project import Project
+from knarr.spec.docker.container import ContainerInspect, ContainerSummary
+from knarr.spec.docker.image import ImageInspect
+from knarr.spec.docker.network import Network
+from knarr.spec.docker.volume import VolumeList
+
+
+def containers_of(engines: Engines, project: str) -> tuple[ContainerSummary, ...]:
+    """All containers of a project, in any state, those of ``run`` among them."""
+    wanted = {"label": [f"{labels.PROJECT}={project}", labels.CONFIG_HASH]}
+    return engines.ask(containers.list_(all_=True, where=wanted), tuple[ContainerSummary, ...])
+
+
+def observe(engines: Engines, project: Project, separator: str = "-") -> Observed:
+    """Everything that a plan for the project depends on."""
+    return Observed(
+        containers=containers_of(engines, project.name),
+        networks=engines.ask(networks.list_(), tuple[Network, ...]),
+        volumes={each.name: each for each in engines.ask(volumes.list_(), VolumeList).volumes},
+        images=images_of(engines, project, separator),
+        api=engines.api,
+    )
+
+
+def images_of(engines: Engines, project: Project, separator: str = "-") -> dict[str, ImageInspect]:
+    """The images that the services use, as far as they are there."""
+    names = {service.image_name(project.name, separator) for service in project.services.values()}
+    found = {name: engines.ask_for(images.inspect(name), ImageInspect) for name in sorted(names)}
+    return {name: image for name, image in found.items() if image is not None}
+
+
+def with_details(engines: Engines, observed: Observed, identifiers: list[str]) -> Observed:
+    """The same with what some containers were created from, and the images they were made of."""
+    inspected = {
+        each: found
+        for each in identifiers
+        if (found := engines.ask_for(containers.inspect(each), ContainerInspect)) is not None
+    }
+    known = dict(observed.images)
+    for container in inspected.values():
+        name = container.config.image if container.config else ""
+        if name and name not in known:
+            image = engines.ask_for(images.inspect(container.image or name), ImageInspect)
+            if image is not None:
+                known[name] = image
+    return replace(observed, images=known, inspected={**observed.inspected, **inspected})
