@@ -45,7 +45,7 @@ _HOST_FIELDS: Final[tuple[tuple[str, str, tuple[Any, ...]], ...]] = (
     ("cpuset", "cpuset_cpus", ()),
     ("mem_limit", "memory", ()),
     ("mem_reservation", "memory_reservation", ()),
-    ("memswap_limit", "memory_swap", ("twice the memory",)),
+    ("memswap_limit", "memory_swap", ()),
     ("pids_limit", "pids_limit", ()),
     ("shm_size", "shm_size", (64 * 1024 * 1024,)),
     ("dns", "dns", ()),
@@ -122,8 +122,8 @@ def _host(wanted: HostConfig, actual: HostConfig) -> Iterator[Change]:
         new, old = getattr(wanted, field), getattr(actual, field)
         if _same(new, old) or (new in _NOTHING and old in defaults):
             continue
-        if attribute == "memswap_limit" and new in _NOTHING and old == 2 * wanted.memory:
-            continue
+        if attribute == "memswap_limit" and new in _NOTHING and old == 2 * actual.memory:
+            continue  # what the engine makes of a memory limit alone
         yield Change(attribute=attribute, old=_shown(old), new=_shown(new))
 
 
