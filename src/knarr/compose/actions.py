@@ -61,6 +61,7 @@ class PullImage(Action):
 class BuildImage(Action):
     service: str
     image: str
+    unless_present: bool = False  # a pull before it may have brought the image
 
     resource: ClassVar[str] = "Image"
     doing: ClassVar[str] = "Building"
@@ -227,6 +228,40 @@ class RemoveContainer(ContainerAction):
 
     doing: ClassVar[str] = "Removing"
     done: ClassVar[str] = "Removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartContainer(ContainerAction):
+    id: str
+    timeout: int | None = None
+
+    doing: ClassVar[str] = "Restarting"
+    done: ClassVar[str] = "Started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KillContainer(ContainerAction):
+    id: str
+    signal: str = "SIGKILL"
+
+    doing: ClassVar[str] = "Killing"
+    done: ClassVar[str] = "Killed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseContainer(ContainerAction):
+    id: str
+
+    doing: ClassVar[str] = "Pausing"
+    done: ClassVar[str] = "Paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpauseContainer(ContainerAction):
+    id: str
+
+    doing: ClassVar[str] = "Unpausing"
+    done: ClassVar[str] = "Unpaused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ from knarr.compose.actions import (
     CreateNetwork,
     CreateVolume,
     Disconnect,
+    KillContainer,
+    PauseContainer,
     Plan,
     PullImage,
     RecreateContainer,
@@ -27,9 +29,11 @@ from knarr.compose.actions import (
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
+    RestartContainer,
     RunProvider,
     StartContainer,
     StopContainer,
+    UnpauseContainer,
 )
 from knarr.compose.attribute import Scene
 from knarr.compose.attributes.networks import endpoint
@@ -51,8 +55,9 @@ from knarr.compose.translation import (
     with_containers,
 )
 from knarr.compose.waiting import wait_for
-from knarr.errors import Conflict, NotFound
+from knarr.errors import Conflict, KnarrError, NotFound
 from knarr.spec.docker.container import ContainerCreated, ContainerSummary
+from knarr.spec.docker.image import ImageInspect
 from knarr.spec.document import encode
 
 _API_SEVERAL_ENDPOINTS: Final = (1, 44)
@@ -122,6 +127,27 @@ class _Applier:
         self._engines = engines
         self._means = means
         self._state = _State()
+        self._acts: dict[type[Action], Callable[[Any], str | None]] = {
+            CreateNetwork: self._create_network,
+            RemoveNetwork: self._remove_network,
+            Disconnect: self._disconnect,
+            CreateVolume: self._create_volume,
+            RemoveVolume: self._remove_volume,
+            PullImage: self._pull,
+            BuildImage: self._build,
+            RemoveImage: self._remove_image,
+            RunProvider: self._provide,
+            CreateContainer: self._create,
+            RecreateContainer: self._recreate,
+            StartContainer: self._start,
+            StopContainer: self._stop,
+            RestartContainer: self._restart,
+            KillContainer: self._kill,
+            PauseContainer: self._pause,
+            UnpauseContainer: self._unpause,
+            RemoveContainer: self._remove,
+            Await: self._await,
+        }
         for container in observed.containers:
             service = container.labels.get(labels.SERVICE, "")
             if container.labels.get(labels.ONE_OFF) != labels.YES:
@@ -133,7 +159,7 @@ class _Applier:
             return
         self._tell(action, action.doing)
         try:
-            text = self._do(action) or action.done
+            text = self._acts[type(action)](action) or action.done
         except Exception as error:
             self._tell(action, "Error", State.ERROR, str(error))
             raise
@@ -144,48 +170,52 @@ class _Applier:
     ) -> None:
         self._means.report(Progress(subject=action.subject, text=text, state=state, detail=detail))
 
-    def _do(self, action: Action) -> str | None:
-        match action:
-            case CreateContainer():
-                self._create(action)
-            case RecreateContainer():
-                self._recreate(action)
-            case StartContainer():
-                self._start(action)
-            case StopContainer():
-                self._stop(action)
-            case RemoveContainer():
-                self._remove(action)
-            case Await():
-                return self._await(action)
-            case _:
-                return self._do_to_resource(action)
+    # networks, volumes, images
+
+    def _create_network(self, action: CreateNetwork) -> None:
+        self._engines.do(networks.create(network_body(self._project, action.network)))
+
+    def _remove_network(self, action: RemoveNetwork) -> str | None:
+        return self._remove_unless_used(networks.remove(action.id))
+
+    def _disconnect(self, action: Disconnect) -> None:
+        request = networks.disconnect(action.network_id, action.container, force=True)
+        self._engines.do(request)
+
+    def _create_volume(self, action: CreateVolume) -> None:
+        self._engines.do(volumes.create(volume_body(self._project, action.volume)))
+
+    def _remove_volume(self, action: RemoveVolume) -> str | None:
+        return self._remove_unless_used(volumes.remove(action.full_name, force=True))
+
+    def _remove_image(self, action: RemoveImage) -> str | None:
+        return self._remove_unless_used(images.remove(action.image))
+
+    def _pull(self, action: PullImage) -> str | None:
+        if self._means.pull is None:
+            return "Skipped"
+        try:
+            self._means.pull(action)
+        except KnarrError as error:
+            if not action.optional:
+                raise
+            self._tell(action, "Warning", State.WARNING, str(error))
+            return "Not pulled; it is built instead"
         return None
 
-    def _do_to_resource(self, action: Action) -> str | None:
-        match action:
-            case CreateNetwork():
-                body = network_body(self._project, action.network)
-                self._engines.do(networks.create(body))
-            case RemoveNetwork():
-                return self._remove_unless_used(networks.remove(action.id))
-            case Disconnect():
-                self._engines.do(
-                    networks.disconnect(action.network_id, action.container, force=True)
-                )
-            case CreateVolume():
-                self._engines.do(volumes.create(volume_body(self._project, action.volume)))
-            case RemoveVolume():
-                return self._remove_unless_used(volumes.remove(action.full_name, force=True))
-            case RemoveImage():
-                return self._remove_unless_used(images.remove(action.image))
-            case PullImage() if self._means.pull:
-                self._means.pull(action)
-            case BuildImage() if self._means.build:
-                self._means.build(action)
-            case RunProvider() if self._means.provide:
-                self._means.provide(action)
+    def _build(self, action: BuildImage) -> str | None:
+        if self._means.build is None:
+            return "Skipped"
+        if action.unless_present:
+            there = self._engines.ask_for(images.inspect(action.image), ImageInspect)
+            if there is not None:
+                return "Already exists"
+        self._means.build(action)
         return None
+
+    def _provide(self, action: RunProvider) -> None:
+        if self._means.provide is not None:
+            self._means.provide(action)
 
     def _remove_unless_used(self, request: Any) -> str | None:
         try:
@@ -340,6 +370,21 @@ class _Applier:
             self._engines.do(containers.stop(action.id, timeout=action.timeout))
         except NotFound:
             return
+
+    def _restart(self, action: RestartContainer) -> None:
+        self._engines.do(containers.restart(action.id, timeout=action.timeout))
+        service = self._project.all_services.get(action.service)
+        for hook in service.get("post_start", []) if service else ():
+            self._hook(action.id, action, hook)
+
+    def _kill(self, action: KillContainer) -> None:
+        self._engines.do(containers.kill(action.id, signal=action.signal))
+
+    def _pause(self, action: PauseContainer) -> None:
+        self._engines.do(containers.pause(action.id))
+
+    def _unpause(self, action: UnpauseContainer) -> None:
+        self._engines.do(containers.unpause(action.id))
 
     def _remove(self, action: RemoveContainer) -> None:
         with suppress(NotFound):
