@@ -7,7 +7,7 @@ import sys
 
 from knarr.cli.cli import PROGRAM, Cli
 from knarr.cli.exit import BAD_FLAG, FAILED, BadArguments, BadFlag, Exit, code_of, text_of
-from knarr.cli.words import GROUPS, find, load
+from knarr.cli.words import GROUP_FLAGS, GROUPS, find, group_options, load
 from knarr.client.lean import TYPE_CHECKING
 from knarr.errors import KnarrError
 
@@ -64,6 +64,8 @@ def _dispatch(cli: Cli, words: list[str]) -> int:
 
         cli.out.write(candidates(cli, words[1:]))
         return 0
+    if words[0] in GROUP_FLAGS:
+        words = _take_group_flags(cli, words[0], words[1:])
     path, called, rest = find(words)
     cli.called = called
     if path in GROUPS:
@@ -72,6 +74,23 @@ def _dispatch(cli: Cli, words: list[str]) -> int:
     if command is None:
         raise _unknown(called)
     return _run(cli, command, rest)
+
+
+def _take_group_flags(cli: Cli, group: str, words: list[str]) -> list[str]:
+    """Keep a group's own flags for its commands; the words from the command on."""
+    from knarr.cli.parse import parse
+
+    options = group_options(group)
+    try:
+        parsed = parse(words, options, interspersed=False)
+    except BadFlag as error:
+        raise Exit(
+            BAD_FLAG,
+            f"{error}\n\nUsage:  {PROGRAM} {group} [OPTIONS] COMMAND\n\n"
+            f"Run '{PROGRAM} {group} --help' for more information",
+        ) from error
+    cli.group = parsed.values
+    return [group] if parsed.help else [group, *parsed.arguments]
 
 
 def _run(cli: Cli, command: Command, words: list[str]) -> int:

@@ -59,6 +59,7 @@ class Cli:
         self.called = ""  # the words the command was called by: ``ps``
         self.given: frozenset[str] = frozenset()  # parameters whose flags were on the command line
         self.may_start = True  # whether knarr's own engine is started where none runs
+        self.group: dict[str, Any] = {}  # what the flags between a group and its command say
         self._engine: Engine | None = None
         self._config: Config | None = None
 
@@ -94,17 +95,18 @@ class Cli:
     def engine(self) -> Engine:
         """The engine that the flags, the environment or the current context name."""
         if self._engine is None:
-            self._engine = self._connect()
+            self._engine = self.connect()
         return self._engine
 
-    def _connect(self) -> Engine:
+    def connect(self, *, version: str = "") -> Engine:
+        """One more connection, for a thread of its own. version: one that is agreed already."""
         from knarr.client.blocking import Engine, dial
 
         endpoint, ours = self.endpoint()
         dialer: Callable[[Endpoint], Socket] = self._dial_or_start if ours else dial
         headers = (("User-Agent", f"knarr/{__version__} (linux)"), *self.config.http_headers)
-        version = self.environ.get("DOCKER_API_VERSION", "").removeprefix("v")
-        return Engine(endpoint, version=version, headers=headers, dialer=dialer)
+        chosen = version or self.environ.get("DOCKER_API_VERSION", "").removeprefix("v")
+        return Engine(endpoint, version=chosen, headers=headers, dialer=dialer)
 
     def _dial_or_start(self, endpoint: Endpoint) -> Socket:
         from knarr.client.blocking import CannotConnect, dial

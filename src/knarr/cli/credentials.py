@@ -68,6 +68,16 @@ def find(cli: Cli, server: str) -> Credentials | None:
     return _from_entries(config.values.get("auths") or {}, server)
 
 
+def known(cli: Cli) -> list[Credentials]:
+    """Everything that is kept, for a build that may fetch from any registry."""
+    config = cli.config
+    servers = {*(config.values.get("auths") or {}), *(config.values.get("credHelpers") or {})}
+    if helper := config.text("credsStore"):
+        servers |= set(json.loads(_run_helper(helper, "list", "")))
+    found = (find(cli, server) for server in sorted(servers))
+    return [each for each in found if each is not None]
+
+
 def _from_entries(auths: dict[str, Any], server: str) -> Credentials | None:
     wanted = _host(server)
     for key, entry in auths.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from knarr.cli.cli import PROGRAM
 from knarr.cli.command import Command, Option
-from knarr.cli.words import GROUPS, SPELLINGS, load, paths, spellings_of
+from knarr.cli.words import GROUPS, SPELLINGS, group_options, load, paths, spellings_of
 from knarr.units import duration_text
 
 COMMON = (
@@ -46,10 +46,13 @@ def group_help(group: str) -> str:
     """What a group's name alone prints."""
     members = [path.partition(" ")[2] for path in paths() if path.partition(" ")[0] == group]
     rows = [(word, _summary(f"{group} {word}")) for word in members if word]
+    options = group_options(group)
+    takes = " [OPTIONS]" if options else ""
     return "\n\n".join(
         (
-            f"Usage:  {PROGRAM} {group} COMMAND",
+            f"Usage:  {PROGRAM} {group}{takes} COMMAND",
             GROUPS[group],
+            *(["Options:\n" + flags_text(options)] if options else ()),
             "Commands:\n" + _rows(rows),
             f"Run '{PROGRAM} {group} COMMAND --help' for more information on a command.",
         )

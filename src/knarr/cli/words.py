@@ -7,17 +7,19 @@ that differ from the path are listed here.
 from __future__ import annotations
 
 import os
+import sys
 
 from knarr.client.lean import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Final
 
-    from knarr.cli.command import Command
+    from knarr.cli.command import Command, Option
 
 SPELLINGS: Final[dict[str, str]] = {
     "attach": "container attach",
     "commit": "container commit",
+    "compose convert": "compose config",
     "container list": "container ls",
     "container ps": "container ls",
     "container remove": "container rm",
@@ -65,6 +67,7 @@ SPELLINGS: Final[dict[str, str]] = {
 
 GROUPS: Final[dict[str, str]] = {
     "builder": "Manage builds",
+    "compose": "Define and run projects of several containers",
     "container": "Manage containers",
     "context": "Manage contexts",
     "image": "Manage images",
@@ -72,6 +75,9 @@ GROUPS: Final[dict[str, str]] = {
     "system": "Manage the engine",
     "volume": "Manage volumes",
 }
+
+# Groups that take flags before their command, and the module that declares them.
+GROUP_FLAGS: Final[dict[str, str]] = {"compose": "knarr.cli.compose.flags"}
 
 _KEYWORDS: Final = ("import",)
 
@@ -92,6 +98,16 @@ def load(path: str) -> Command | None:
             raise
         return None
     return COMMANDS.get(path)
+
+
+def group_options(group: str) -> list[Option]:
+    """The flags that stand between a group's name and its command; most have none."""
+    name = GROUP_FLAGS.get(group)
+    if name is None:
+        return []
+    __import__(name)
+    options: list[Option] = sys.modules[name].options()
+    return options
 
 
 def module_name(path: str) -> str | None:

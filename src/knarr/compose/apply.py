@@ -73,6 +73,7 @@ class Means:
     pull: Callable[[PullImage], None] | None = None
     build: Callable[[BuildImage], None] | None = None
     provide: Callable[[RunProvider], None] | None = None
+    started: Callable[[StartContainer, str], None] = lambda _, __: None  # and its id
     separator: str = "-"
     env_files: tuple[str, ...] = ()
     at_once: int = 16
@@ -351,6 +352,7 @@ class _Applier:
                 )
             )
         self._engines.do(containers.start(identifier))
+        self._means.started(action, identifier)
         for hook in service.get("post_start", []):
             self._hook(identifier, action, hook)
 

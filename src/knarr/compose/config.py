@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from knarr.compose.consistency import check_container_names
 from knarr.compose.discovery import ProjectOptions, find
 from knarr.compose.env_files import Warn, silent, with_env_files
 from knarr.compose.files import Files
 from knarr.compose.loader import load
+from knarr.compose.model import file_shape
 from knarr.compose.project import Project
 from knarr.compose.rendering import as_json, as_yaml, document
 from knarr.compose.shape import Form
+from knarr.compose.tree import sorted_tree
 
 
 def select(project: Project, services: Iterable[str], *, all_resources: bool = False) -> Project:
@@ -37,6 +40,12 @@ def config_text(
     project = with_env_files(select(loaded, services), files, warn)
     check_container_names(project)
     return rendered(project, form).replace("$", "$$")
+
+
+def rendered_tree(tree: Mapping[str, Any], form: Form) -> str:
+    """A merged tree whose variables are not expanded yet."""
+    ordered = sorted_tree(file_shape().write(tree, form), natural=form is Form.YAML)
+    return as_yaml(ordered) if form is Form.YAML else as_json(ordered)
 
 
 def rendered(project: Project, form: Form) -> str:

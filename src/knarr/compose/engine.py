@@ -15,8 +15,10 @@ T = TypeVar("T")
 class Engines:
     """One connection for each thread, made when it is needed."""
 
-    def __init__(self, connect: Callable[[], Engine]) -> None:
+    def __init__(self, connect: Callable[[str], Engine]) -> None:
+        """connect: makes a connection that speaks a version; empty agrees on one first."""
         self._connect = connect
+        self._version = ""
         self._own = threading.local()
         self._all: list[Engine] = []
         self._lock = threading.Lock()
@@ -26,8 +28,9 @@ class Engines:
         """This thread's."""
         engine: Engine | None = getattr(self._own, "engine", None)
         if engine is None:
-            engine = self._own.engine = self._connect()
             with self._lock:
+                engine = self._own.engine = self._connect(self._version)
+                self._version = engine.version  # asked once, whoever comes first
                 self._all.append(engine)
         return engine
 

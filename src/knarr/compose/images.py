@@ -152,3 +152,11 @@ def _must_build(
         return False
     there = service.image_name(project.name, options.separator) in observed.images
     return not there or policy_of(service, options) == BUILD
+
+
+def all_builds(project: Project, separator: str = "-") -> Plan:
+    """Every image that can be built, those first that others are built from."""
+    services = [each for each in in_dependency_order(project) if each.get("build")]
+    options = ImageOptions(build=True, separator=separator)
+    actions = _builds(project, services, Observed(), options, {})
+    return Plan(project=project.name, actions=tuple(actions))

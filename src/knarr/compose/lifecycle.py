@@ -38,7 +38,11 @@ def project_of(name: str, observed: Observed) -> Project:
         if service_of(container):
             first.setdefault(service_of(container), container)
     own = [each for each in observed.networks if each.labels.get(labels.PROJECT) == name]
-    kept = [each for each in observed.volumes.values() if each.labels.get(labels.PROJECT) == name]
+    kept = [
+        each
+        for each in observed.volumes.values()
+        if (each.labels or {}).get(labels.PROJECT) == name
+    ]
     known = next(iter(first.values())).labels if first else {}
     return Project(
         name=name,
@@ -46,7 +50,9 @@ def project_of(name: str, observed: Observed) -> Project:
         files=tuple(filter(None, known.get(labels.CONFIG_FILES, "").split(","))),
         services={service: _service_of(service, each) for service, each in first.items()},
         networks={each.labels.get(labels.NETWORK, each.name): {"name": each.name} for each in own},
-        volumes={each.labels.get(labels.VOLUME, each.name): {"name": each.name} for each in kept},
+        volumes={
+            (each.labels or {}).get(labels.VOLUME, each.name): {"name": each.name} for each in kept
+        },
     )
 
 

@@ -221,7 +221,7 @@ class _Up:
             return
         if is_external(declared):
             return
-        owner = there.labels.get(labels.PROJECT)
+        owner = (there.labels or {}).get(labels.PROJECT)
         if owner is None:
             self.warnings.append(
                 f'volume "{name}" already exists but was not created by Docker Compose. '
@@ -233,7 +233,7 @@ class _Up:
                 f'(expected "{self.project.name}"). '
                 "Use `external: true` to use an existing volume"
             )
-        known = there.labels.get(labels.CONFIG_HASH)
+        known = (there.labels or {}).get(labels.CONFIG_HASH)
         if known is not None and known != volume_hash(declared):
             self._diverged_volume(key, name)
 

@@ -1,0 +1,22 @@
+from knarr.cli.cli import Cli
+from knarr.cli.command import Annotated, Flag, command
+from knarr.cli.compose.bringing_up import ensure_images, image_options, plan_for, up_options
+from knarr.cli.compose.call import Scaled, called
+from knarr.cli.compose.flags import Common, CreateFlags
+
+
+@command("compose scale", usage="[SERVICE=REPLICAS...]")
+def scale(
+    cli: Cli,
+    *scales: str,
+    common: Common,
+    no_deps: Annotated[bool, Flag("Leave dependencies alone")] = False,
+) -> None:
+    """Change how many containers services have"""
+    services = tuple(Scaled.read(each).service for each in scales)
+    flags = CreateFlags()
+    with called(cli, common) as call:
+        project = call.project(services, dependencies=not no_deps, scale=scales)
+        observed = ensure_images(call, project, image_options(call, flags))
+        plan = plan_for(call, project, observed, up_options(call, flags, services))
+        call.carry_out(plan, project, observed)

@@ -1,0 +1,142 @@
+from knarr.cli.cli import Cli
+from knarr.cli.command import Annotated, Flag, command
+from knarr.cli.compose.bringing_up import (
+    check_flags,
+    ensure_images,
+    image_options,
+    plan_for,
+    up_options,
+)
+from knarr.cli.compose.building import BuildOptions
+from knarr.cli.compose.call import called, positive_timeout
+from knarr.cli.compose.flags import Common, CreateFlags
+from knarr.cli.compose.foreground import Ending, Foreground
+from knarr.cli.compose.logs import LogPrinter
+from knarr.compose.plan import FORCE
+from knarr.compose.project import Project
+from knarr.compose.report import Progress, State
+from knarr.errors import InvalidArgument
+
+
+@command("compose up", usage="[SERVICE...]")
+def up(
+    cli: Cli,
+    *services: str,
+    common: Common,
+    flags: CreateFlags,
+    abort_on_container_exit: Annotated[bool, Flag("Stop all when one container ends")] = False,
+    abort_on_container_failure: Annotated[bool, Flag("Stop all when one container fails")] = False,
+    always_recreate_deps: Annotated[bool, Flag("Replace dependencies as well")] = False,
+    attach: Annotated[tuple[str, ...], Flag("Show the output of these services only")] = (),
+    attach_dependencies: Annotated[bool, Flag("Show the output of dependencies too")] = False,
+    detach: Annotated[bool, Flag("Run in the background", short="-d")] = False,
+    exit_code_from: Annotated[str, Flag("End with this service's exit code")] = "",
+    menu: Annotated[bool, Flag("Keys for what is often done, while it runs")] = False,
+    no_attach: Annotated[tuple[str, ...], Flag("Do not show the output of these")] = (),
+    no_color: Annotated[bool, Flag("No colours")] = False,
+    no_deps: Annotated[bool, Flag("Leave dependencies alone")] = False,
+    no_log_prefix: Annotated[bool, Flag("No names before lines")] = False,
+    no_start: Annotated[bool, Flag("Create and do not start")] = False,
+    quiet_build: Annotated[bool, Flag("Show no steps of builds")] = False,
+    renew_anon_volumes: Annotated[
+        bool, Flag("New anonymous volumes in place of those before", short="-V")
+    ] = False,
+    timeout: Annotated[int, Flag("Seconds that a container has to stop", short="-t")] = 0,
+    timestamps: Annotated[bool, Flag("Show when lines came")] = False,
+    wait: Annotated[bool, Flag("Wait until all run or are healthy; implies --detach")] = False,
+    wait_timeout: Annotated[int, Flag("Seconds to wait at most")] = 0,
+    watch: Annotated[bool, Flag("Follow changes of files", short="-w")] = False,
+) -> int:
+    """Create and start containers"""
+    ending = Ending(
+        on_exit=abort_on_container_exit,
+        on_failure=abort_on_container_failure,
+        code_of=exit_code_from,
+    )
+    check_flags(flags)
+    _check(
+        flags,
+        in_background=detach or wait,
+        wait=wait,
+        follows=bool(attach_dependencies or attach or watch)
+        or abort_on_container_exit
+        or abort_on_container_failure,
+        renew=renew_anon_volumes,
+        deps=always_recreate_deps,
+    )
+    if abort_on_container_exit and abort_on_container_failure:
+        raise InvalidArgument(
+            "--abort-on-container-failure cannot be combined with --abort-on-container-exit"
+        )
+    with called(cli, common) as call:
+        project = call.project(services, dependencies=not no_deps, scale=flags.scale)
+        in_front = not (detach or wait or no_start or call.dry_run)
+        options = up_options(
+            call, flags, services,
+            start=not (no_start or in_front), wait=wait, inherit=not renew_anon_volumes,
+            timeout=positive_timeout(cli, timeout),
+            **({"recreate_dependencies": FORCE} if always_recreate_deps else {}),
+        )  # fmt: skip
+        limit = float(wait_timeout) if wait_timeout else None
+        observed = ensure_images(
+            call, project, image_options(call, flags),
+            quiet=flags.quiet_pull, builds=BuildOptions(quiet=quiet_build),
+        )  # fmt: skip
+        plan = plan_for(call, project, observed, options)
+        for _, container in plan.kept:
+            subject = f"Container {container}"
+            call.report(Progress(subject=subject, text="Running", state=State.DONE))
+        call.carry_out(plan, project, observed, wait_timeout=limit)
+        if not in_front:
+            return 0
+        shown = _shown(project, services, attach, no_attach, dependencies=attach_dependencies)
+        printer = LogPrinter(
+            cli.out,
+            colour=call.coloured and not no_color and cli.out.isatty(),
+            prefix=not no_log_prefix,
+            timestamps=timestamps,
+        )
+        foreground = Foreground(call, project, observed, printer, shown, ending)
+        if watch:
+            from knarr.cli.compose.watching import watch_beside
+
+            watch_beside(call, project, printer)
+        return foreground.run(options, limit)
+
+
+def _check(
+    flags: CreateFlags, *, in_background: bool, wait: bool, follows: bool, renew: bool, deps: bool
+) -> None:
+    if in_background and follows:
+        word = "--wait" if wait else "--detach"
+        raise InvalidArgument(
+            f"{word} cannot be combined with --abort-on-container-exit, "
+            "--abort-on-container-failure, --attach, --attach-dependencies or --watch"
+        )
+    if renew and flags.no_recreate:
+        raise InvalidArgument("--no-recreate and --renew-anon-volumes are incompatible")
+    if deps and flags.no_recreate:
+        raise InvalidArgument("--always-recreate-deps and --no-recreate are incompatible")
+
+
+def _shown(
+    project: Project,
+    services: tuple[str, ...],
+    attach: tuple[str, ...],
+    no_attach: tuple[str, ...],
+    *,
+    dependencies: bool,
+) -> set[str]:
+    """The services whose output is shown."""
+    unknown = sorted(set(attach) - set(project.services))
+    if unknown:
+        raise InvalidArgument(f"cannot attach to services not included in up: {', '.join(unknown)}")
+    if attach:
+        return set(attach) - set(no_attach)
+    named = set(services) or set(project.services)
+    wanted = set(project.services) if dependencies else named
+    return {
+        name
+        for name in wanted
+        if name not in no_attach and project.services[name].get("attach", True)
+    }
