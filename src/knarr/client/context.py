@@ -61,7 +61,10 @@ def build_context(folder: str, dockerfile: str = "", *, inline: str | None = Non
     if inline is not None:
         name = f".dockerfile.{secrets.token_hex(10)}"
         return BuildContext(
-            folder=folder, dockerfile=name, rules=_rules(folder, ""), added={name: inline.encode()}
+            folder=folder,
+            dockerfile=name,
+            rules=ignore_rules(folder, ""),
+            added={name: inline.encode()},
         )
     path = os.path.join(folder, dockerfile or "Dockerfile")
     if not os.path.isfile(path):
@@ -69,7 +72,7 @@ def build_context(folder: str, dockerfile: str = "", *, inline: str | None = Non
             f"unable to evaluate symlinks in Dockerfile path: lstat {path}: "
             "no such file or directory"
         )
-    rules = _rules(folder, path)
+    rules = ignore_rules(folder, path)
     inside = os.path.relpath(os.path.realpath(path), os.path.realpath(folder))
     if not inside.startswith(".."):
         name = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
@@ -79,7 +82,8 @@ def build_context(folder: str, dockerfile: str = "", *, inline: str | None = Non
         return BuildContext(folder=folder, dockerfile=name, rules=rules, added={name: file.read()})
 
 
-def _rules(folder: str, dockerfile: str) -> IgnoreRules:
+def ignore_rules(folder: str, dockerfile: str) -> IgnoreRules:
+    """The ignore file of a Dockerfile (a path; empty where it is no file), else the folder's."""
     for path in (f"{dockerfile}{_IGNORE}" if dockerfile else "", os.path.join(folder, _IGNORE)):
         if path and os.path.isfile(path):
             with open(path, encoding="utf-8-sig") as file:

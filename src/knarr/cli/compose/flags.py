@@ -3,8 +3,6 @@
 Source: Docker Compose CLI reference, root options.
 """
 
-from __future__ import annotations
-
 from knarr.cli.command import BOOL, INT, LIST, STRING, Annotated, Flag, FlagGroup, Option
 from knarr.client.lean import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ if TYPE_CHECKING:
     from knarr.cli.command import Kind
 
 
-def _option(name: str, kind: Kind, default: object, help_text: str, **more: object) -> Option:
+def _option(name: str, kind: "Kind", default: object, help_text: str, **more: object) -> Option:
     return Option(name, (kind, Flag(help_text, kind=kind, **more)), default)  # type: ignore[arg-type]
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, Protocol
 
 from knarr.client.calls import containers
 from knarr.compose.observed import name_of
@@ -25,11 +25,19 @@ def short_name(container: ContainerSummary, project: str, separator: str = "-") 
     return name_of(container).removeprefix(project + separator)
 
 
+class Written(Protocol):
+    """What lines are written to."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
 class LogPrinter:
     """Lines of several containers on one output. May be fed from several threads."""
 
     def __init__(
-        self, out: TextIO, *, colour: bool = False, prefix: bool = True, timestamps: bool = False
+        self, out: Written, *, colour: bool = False, prefix: bool = True, timestamps: bool = False
     ) -> None:
         self._out = out
         self._colour = colour
@@ -38,6 +46,7 @@ class LogPrinter:
         self._lock = threading.Lock()
         self._names: list[str] = []
         self._rest: dict[str, bytes] = {}
+        self._held: list[tuple[str, str]] | None = None  # by name, while another has the terminal
 
     def register(self, names: Iterable[str]) -> None:
         """Names that are about to be seen, so that all prefixes are equally wide."""
@@ -62,14 +71,40 @@ class LogPrinter:
         """A line about a container."""
         self.register([name])
         with self._lock:
-            self._out.write(self._in_colour(name, f"{name} {text}") + "\n")
-            self._out.flush()
+            self._print(name, self._in_colour(name, f"{name} {text}") + "\n")
 
     def say(self, text: str) -> None:
         """A line about the whole."""
         with self._lock:
-            self._out.write(text + "\n")
-            self._out.flush()
+            self._print("", text + "\n")
+
+    def hold(self) -> None:
+        """Print nothing for now."""
+        with self._lock:
+            self._held = []
+
+    def release(self, *, seen: str = "") -> None:
+        """Print what has come meanwhile, but for what ``seen`` wrote."""
+        with self._lock:
+            held, self._held = self._held or [], None
+            for name, text in held:
+                if not name or name != seen:
+                    self._print(name, text)
+
+    def _print(self, name: str, text: str) -> None:
+        if self._held is not None:
+            self._held.append((name, text))
+            return
+        self._out.write(text)
+        self._out.flush()
+
+    def watch(self, text: str) -> None:
+        """Lines of whoever follows changes of files."""
+        with self._lock:
+            width = max(map(len, self._names), default=6) + 1
+            before = f"{'':<{width}} ⦿ " if self._prefix else ""
+            before = f"\x1b[92m{before}\x1b[0m" if self._colour and before else before
+            self._print("", "".join(f"{before}{line}\n" for line in text.split("\n")))
 
     def _write(self, name: str, lines: list[bytes]) -> None:
         if not lines:
@@ -79,8 +114,7 @@ class LogPrinter:
         if self._timestamps:
             before += datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z ")
         texts = (line.removesuffix(b"\r").decode("utf-8", "replace") for line in lines)
-        self._out.write("".join(f"{before}{text}\n" for text in texts))
-        self._out.flush()
+        self._print(name, "".join(f"{before}{text}\n" for text in texts))
 
     def _in_colour(self, name: str, text: str) -> str:
         if not self._colour:

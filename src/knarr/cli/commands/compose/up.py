@@ -1,3 +1,6 @@
+import os
+
+from knarr.cli.attached import STDIN_FD
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.bringing_up import (
@@ -8,10 +11,11 @@ from knarr.cli.compose.bringing_up import (
     up_options,
 )
 from knarr.cli.compose.building import BuildOptions
-from knarr.cli.compose.call import called, positive_timeout
+from knarr.cli.compose.call import Call, called, positive_timeout
 from knarr.cli.compose.flags import Common, CreateFlags
 from knarr.cli.compose.foreground import Ending, Foreground
 from knarr.cli.compose.logs import LogPrinter
+from knarr.compose.discovery import is_true
 from knarr.compose.plan import FORCE
 from knarr.compose.project import Project
 from knarr.compose.report import Progress, State
@@ -97,11 +101,23 @@ def up(
             timestamps=timestamps,
         )
         foreground = Foreground(call, project, observed, printer, shown, ending)
-        if watch:
-            from knarr.cli.compose.watching import watch_beside
+        if watch or any(each.get("develop") for each in project.services.values()):
+            from knarr.cli.compose.watching import Watcher
 
-            watch_beside(call, project, printer)
-        return foreground.run(options, limit)
+            foreground.follow_changes(
+                Watcher(
+                    call, project, printer, rested=foreground.rested,
+                    builds=None if flags.no_build else BuildOptions(quiet=quiet_build),
+                )
+            )  # fmt: skip
+        return foreground.run(options, limit, watch=watch, keys=_keys(call, menu=menu))
+
+
+def _keys(call: Call, *, menu: bool) -> bool:
+    """Whether keys are listened to: where there is somebody to press them."""
+    cli = call.cli
+    wanted = menu if "menu" in cli.given else is_true(call.setting("COMPOSE_MENU") or "1")
+    return wanted and os.isatty(STDIN_FD) and cli.out.isatty()
 
 
 def _check(
