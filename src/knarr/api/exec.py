@@ -33,16 +33,19 @@ async def start(
         return Response(status=200, headers={"Content-Type": "application/json"})
     wanted = engine.execs.find(exec_id).request
     keys = detach_sequence(wanted.detach_keys)
+    framed = not body.tty  # what the start says counts, whatever the exec was made with
     claimed = engine.execs.claim(exec_id)
 
     async def talk(source: ByteSource, sink: ByteSink) -> None:
         # The head is out before the process runs: clients that read it through a buffer would lose
         # what comes together with it. So a failure to start is told on the stream, as Docker does.
         try:
-            channel = await engine.execs.start(claimed, terminal_size=body.console_size or ())
+            channel = await engine.execs.start(
+                claimed, framed=framed, terminal_size=body.console_size or ()
+            )
         except KnarrError as error:
             message = f"{error}\r\n".encode()
-            sink.write(message if wanted.tty else frame(1, message))
+            sink.write(frame(1, message) if framed else message)
             await sink.drain()
             return
         await converse(
@@ -53,7 +56,7 @@ async def start(
             on_detach=lambda: engine.execs.tell(exec_id, "exec_detach"),
         )
 
-    return hijack(request, talk, stream_headers(terminal=wanted.tty, version=version))
+    return hijack(request, talk, stream_headers(terminal=not framed, version=version))
 
 
 @route("POST", "/exec/{exec_id}/resize", status=200)

@@ -100,17 +100,17 @@ def _read_signature(method: str, template: str, status: int, function: Endpoint)
 
 
 def _reader(hint: Any) -> Callable[[list[str]], Any]:
-    """How a query parameter of this type is read from the values that were given."""
+    """How a query parameter is read from the values that were given: the first, as Go does."""
     names = {part.strip() for part in str(getattr(hint, "__name__", hint)).split("|")}
     if hint is Filters or "Filters" in str(hint):
-        return lambda values: read_filters(values[-1])
+        return lambda values: read_filters(values[0])
     if hint is bool or "bool" in names:
-        return lambda values: values[-1].lower() not in _FALSE
+        return lambda values: values[0].lower() not in _FALSE
     if hint is int or "int" in names:
-        return lambda values: _integer(values[-1])
+        return lambda values: _integer(values[0])
     if str(hint).startswith("tuple"):
         return lambda values: tuple(values)
-    return lambda values: values[-1]
+    return lambda values: values[0]
 
 
 def _integer(text: str) -> int | None:

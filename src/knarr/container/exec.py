@@ -83,12 +83,14 @@ class ExecService:
         """Run it, and let it be. Raises KnarrError when its program cannot be started."""
         await self._run(self.claim(exec_id), ())
 
-    async def start(self, made: Exec, *, terminal_size: Sequence[int] = ()) -> socket.socket:
+    async def start(
+        self, made: Exec, *, framed: bool, terminal_size: Sequence[int] = ()
+    ) -> socket.socket:
         """Run a claimed one; its streams are at the other end of the socket, from the first byte.
 
         Raises KnarrError when its program cannot be started; the exit code tells it too.
         """
-        channel = await self._attached(made, framed=not made.request.tty)
+        channel = await self._attached(made, framed=framed)
         try:
             await self._run(made, terminal_size)
         except BaseException:

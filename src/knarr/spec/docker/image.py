@@ -98,7 +98,7 @@ class ImageHistoryItem(Document):
     comment: str = ""
 
 
-class ImageDeleted(Document):
+class ImageDeleted(Document, omit_defaults=True):
     untagged: str = ""
     deleted: str = ""
 
