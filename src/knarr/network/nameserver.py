@@ -53,8 +53,12 @@ class Client:
     forwarders: Callable[[], Sequence[str]]
 
 
-def redirection(ports: Sequence[tuple[int, int]]) -> list[Request]:
-    """Port 53 of our address leads to ``ports``, (protocol number, port) each."""
+def redirection(ports: Sequence[tuple[int, int]], *, anew: bool) -> list[Request]:
+    """Port 53 of our address leads to ``ports``, (protocol number, port) each.
+
+    anew: there are rules already, from a daemon before. Without need nothing is removed: closing
+    the socket would then wait some 15 ms for the kernel to clear away.
+    """
     address = socket.inet_aton(OWN_SERVER)
     rules = tuple(
         (
@@ -69,8 +73,7 @@ def redirection(ports: Sequence[tuple[int, int]]) -> list[Request]:
     )  # fmt: skip
     chain = Chain(name="output", rules=rules, kind="nat", hook=nft.OUTPUT, priority=-100)
     return [
-        nft.add_table(_TABLE),
-        nft.remove_table(_TABLE),
+        *([nft.remove_table(_TABLE)] if anew else []),
         nft.add_table(_TABLE),
         nft.add_chain(_TABLE, chain),
         *nft.add_rules(_TABLE, chain),
@@ -106,7 +109,9 @@ class Nameserver:
                 ports.append((protocol, sock.getsockname()[1]))
             netlink = await sockets.open_netlink(container, NETLINK_NETFILTER)
             with netlink:
-                NfTables(Netlink(netlink)).commit(redirection(ports))
+                tables = NfTables(Netlink(netlink))
+                anew = (nft.INET, _TABLE) in tables.tables()
+                tables.commit(redirection(ports, anew=anew))
         except BaseException:
             self.stop(container)
             raise
