@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from knarr.content.blobs import PREFIX, Blob, BlobStore, write_all
-from knarr.errors import InvalidArgument, Unavailable
+from knarr.errors import InvalidArgument, KnarrError, Unavailable
 from knarr.ids import Digest
 
 _PIECE: Final = 1 << 20
@@ -69,12 +69,19 @@ class PartialBlob:
         os.close(fd)
 
     def write(self, chunk: bytes) -> None:
-        """Raises InvalidArgument beyond the announced size, Unavailable when the disk is full."""
+        """Raises InvalidArgument beyond the announced size, KnarrError when the disk is full.
+
+        Then what is there is given up: the disk has other uses for it.
+        """
         if self.offset + len(chunk) > self.size_bytes:
             raise InvalidArgument(
                 f"{self.digest} is larger than the {self.size_bytes} bytes its manifest declares"
             )
-        write_all(self._fd, chunk)
+        try:
+            write_all(self._fd, chunk)
+        except Unavailable as error:
+            self.forget()
+            raise KnarrError(str(error)) from error
         self._sha.update(chunk)
         with self._changed:
             self.offset += len(chunk)

@@ -12,7 +12,7 @@ from typing import Final
 
 from knarr.content import BlobStore
 from knarr.content.partial import sweep_partials
-from knarr.content.rows import end_lease, lease, put_blob
+from knarr.content.rows import end_lease, end_old_leases, lease, put_blob
 from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, ImageId
 from knarr.image import rows
@@ -99,6 +99,7 @@ class Exchange:
         holder = f"lease/pull-{secrets.token_hex(8)}"
         landing = Landing(self._db, self._layers, holder)
         with self._db.transaction() as tx:
+            end_old_leases(tx, now_ns=time.time_ns(), at_start=False)
             lease(tx, holder, seconds=_LEASE_S)
         await self._puller.fetch(found, landing, tell)
         before = self._named(found.reference)

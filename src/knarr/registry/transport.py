@@ -186,7 +186,7 @@ class Transport:
         with _translated(call):
             raw = pool.urlopen(
                 call.method,
-                _target(call.url),
+                self._target(call.url, origin),
                 body=call.body,
                 headers=headers,
                 retries=False,
@@ -202,6 +202,13 @@ class Transport:
             pools, self._pools = self._pools, {}
         for pool in pools.values():
             pool.close()
+
+    def _target(self, url: str, origin: Origin) -> str:
+        """The request's target: a path, but all of the URL to a proxy that sees plain HTTP."""
+        bare = url.partition("#")[0]
+        if origin.scheme == "http" and self._proxies.proxy_for(origin):
+            return bare
+        return "/" + bare.partition("://")[2].partition("/")[2]
 
     def _pool(self, origin: Origin, trust: Trust) -> "urllib3.HTTPConnectionPool":
         key = (origin, trust)
@@ -287,11 +294,6 @@ def _fenced(kind: Callable[..., Any]) -> Any:
                 raise Forbidden(f"a registry may not send its caller to {self.host} ({peer})")
 
     return Fenced
-
-
-def _target(url: str) -> str:
-    path = url.partition("://")[2].partition("/")[2]
-    return "/" + path.partition("#")[0]
 
 
 @contextlib.contextmanager

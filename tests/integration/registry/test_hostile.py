@@ -12,8 +12,9 @@ import pytest
 from integration.registry.conftest import Desk
 from knarr.errors import Forbidden, InvalidArgument, KnarrError, Unavailable
 from knarr.ids import Digest
+from knarr.registry.origin import origin_of
 from knarr.registry.retry import RetryPolicy
-from knarr.registry.transport import Call, Transport, Trust
+from knarr.registry.transport import Call, Proxies, Transport, Trust
 from support.registry import Asked, FakeRegistry, Handler, digest_of, tar_of
 
 TAR = tar_of({"noise": os.urandom(200_000)})
@@ -299,3 +300,53 @@ def test_a_certificate_file_that_is_none_is_named(tls_folder: Path) -> None:
         (folder / "ca.crt").write_text("nonsense")
         with pytest.raises(InvalidArgument, match=r"ca\.crt cannot be used"):
             visit(registry, tls_folder, Trust())
+
+
+# -- the machine ----------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("root")
+async def test_a_full_disk_is_told_at_once_and_given_back(
+    registry: FakeRegistry, tmp_path: Path
+) -> None:
+    registry.put_image("app", "1", tar_of({"noise": os.urandom(3_000_000)}))
+    small = tmp_path / "small"
+    small.mkdir()
+    (tmp_path / "certs.d").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", f"kn-{os.getpid()}", str(small)]
+    subprocess.run(mount, check=True)
+    try:
+        desk = Desk(root=small, certificates=tmp_path / "certs.d")
+        with pytest.raises(KnarrError, match="no space left on device"):
+            await desk.pull(f"{registry.host}/app:1")
+        assert len([each for each in registry.asked if "blobs" in each.path]) == 2
+        assert list((small / "blobs" / "partial").iterdir()) == []
+        await desk.close()
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.parametrize("bypass", ["", "registry.example"])
+def test_a_proxy_is_asked_for_the_whole_address(registry: FakeRegistry, bypass: str) -> None:
+    proxies = Proxies(by_scheme={"http": f"http://{registry.host}"}, bypass=bypass)
+    transport = Transport(proxies=proxies)
+    call = Call(method="GET", url="http://registry.example/v2/?a=b#c")
+    if bypass:
+        with pytest.raises(Unavailable):
+            transport.send(call, Trust())
+    else:
+        reply = transport.send(call, Trust())
+        assert (reply.status, reply.read_all(100)) == (200, b"{}")
+        assert [(each.path, each.query) for each in registry.asked] == [("/v2/", {"a": ["b"]})]
+    transport.close()
+
+
+def test_proxies_are_read_from_the_environment() -> None:
+    proxies = Proxies.from_environment(
+        {"HTTPS_PROXY": "http://p.example:3128", "no_proxy": "inner.example,10.0.0.0/8"}
+    )
+    outside, inner = origin_of("https://quay.io/v2/"), origin_of("https://inner.example/v2/")
+    assert proxies.proxy_for(outside) == "http://p.example:3128"
+    assert proxies.proxy_for(inner) is None
+    assert proxies.proxy_for(origin_of("http://quay.io/")) is None
+    assert proxies.proxy_for(origin_of("https://127.0.0.1:5000/")) is None
