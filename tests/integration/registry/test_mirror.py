@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,6 +15,9 @@ from integration.registry.test_server import Client
 from knarr.errors import NotFound
 from knarr.registry.server.serve import running
 from knarr.registry.server.settings import Settings
+from knarr.registry.table import table_of
+from knarr.spec import decode
+from knarr.spec.docker.registries import RegistrySettings
 from support.registry import Asked, FakeRegistry, Handler, digest_of, tar_of
 
 TAR = tar_of({"noise": os.urandom(500_000)})
@@ -21,7 +25,7 @@ TAR = tar_of({"noise": os.urandom(500_000)})
 
 @pytest.fixture
 def settings(tmp_path: Path, registry: FakeRegistry) -> Settings:
-    return Settings(port=0, root=tmp_path / "cache", proxy=registry.host, collect_every_s=0)
+    return Settings(port=0, root=tmp_path / "cache", proxies=(registry.host,), collect_every_s=0)
 
 
 @pytest.fixture
@@ -133,3 +137,26 @@ async def test_a_lie_of_the_origins_does_not_arrive_whole_and_is_not_kept(
         await client("GET", f"blobs/{layer}")
     registry.faults.clear()
     assert (await client("GET", f"blobs/{layer}")).body == registry.blobs[layer]
+
+
+async def test_one_cache_serves_several_registries(
+    registry: FakeRegistry, desk: Desk, tmp_path: Path, settings: Settings
+) -> None:
+    registry.put_image("team/app", "1", TAR)
+    with FakeRegistry() as second:
+        second.put_image("tools/x", "1", tar_of({"x": b"second"}))
+        table = [{"prefix": "second.example", "location": second.host, "insecure": True}]
+        monkey = pytest.MonkeyPatch()
+        rules = decode(json.dumps({"registries": table}), RegistrySettings)
+        monkey.setattr("knarr.registry.server.serve.table_of", lambda _: table_of(rules))
+        both = replace(settings, proxies=(registry.host, "second.example"))
+        async with running(both) as url:
+            host = url.removeprefix("http://")
+            await desk.pull(f"{host}/team/app:1")
+            await desk.pull(f"{host}/second.example/tools/x:1")
+            asked = Client(url, "tools/x")
+            answer = await asked("GET", "manifests/1?ns=second.example")
+            assert answer.body == second.manifests["tools/x/1"][1]
+            assert (await asked("GET", "manifests/1?ns=third.example")).status == 404
+        monkey.undo()
+    assert len(desk.layers.tars) == 2

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -82,6 +83,8 @@ class Application:
         if isinstance(place, Token):
             return await self._door.token(request)
         caller = await self._door.caller(request)
+        if self._mirror is not None and isinstance(place, Manifest | Blob):
+            place = replace(place, name=self._mirror.local_name(place.name, _ns(request)))
         match place:
             case Check():
                 self._door.check(request, caller)
@@ -121,7 +124,7 @@ class Application:
 
     async def _get_manifest(self, place: Manifest, request: Request) -> Response:
         if self._mirror is not None:
-            await self._mirror.refresh(place.name, place.reference, _ns(request))
+            await self._mirror.refresh(place.name, place.reference)
         found = self._registry.manifest(place.name, place.reference)
         headers = {
             "Content-Type": found.media_type,

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -18,7 +18,7 @@ from knarr.content.partial import Follower, PartialBlob
 from knarr.errors import KnarrError, Unauthorized, Unavailable
 from knarr.http.message import Request, Response, Sized
 from knarr.ids import Digest, is_digest
-from knarr.reference import DEFAULT_DOMAIN, Reference
+from knarr.reference import Reference
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.client import RegistryClient
 from knarr.registry.download import download
@@ -35,25 +35,26 @@ _log = logging.getLogger("knarr.registry")
 
 
 class Mirror:
-    """Keeps a Registry filled from one origin. Lives in the loop; the network is for threads."""
+    """Keeps a Registry filled from its origins. Lives in the loop; the network is for threads."""
 
     def __init__(
         self,
         registry: Registry,
         blobs: BlobStore,
         registries: Registries,
-        origin: str,
+        origins: Sequence[str],
         logins: Logins,
         *,
         fresh_s: float,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """origin: the registry's name, ``docker.io`` or ``HOST[:PORT]``.
+        """origins: names of registries, ``docker.io`` or ``HOST[:PORT]``. What is in the first has
+        the same name here, what is in another begins with that one's name.
 
         fresh_s: for so long what a tag stands for is not asked again.
         """
         self._registry, self._blobs, self._registries = registry, blobs, registries
-        self.origin, self._logins = origin, logins
+        self._origins, self._logins = tuple(origins), logins
         self._fresh_ns, self._clock_ns = round(fresh_s * 1e9), clock_ns
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mirror")
         self._cancellation = Cancellation()
@@ -69,13 +70,19 @@ class Mirror:
 
     # -- manifests -------------------------------------------------------------------------------
 
-    async def refresh(self, name: str, reference: str, ns: str) -> None:
-        """See to it that the manifest is here, and not too old. Raises Problem when it cannot be.
+    def local_name(self, name: str, ns: str) -> str:
+        """What a repository is called here. ns: its registry, where the client names one apart.
 
-        ns: the registry that the client means, where it says so.
+        Raises Problem for a registry that this is no cache of.
         """
-        if ns and ns != self.origin:
-            raise Problem("NAME_UNKNOWN", f"this is a cache of {self.origin}, not of {ns}")
+        if ns in ("", self._origins[0]):
+            return name
+        if ns not in self._origins or ":" in ns:
+            raise Problem("NAME_UNKNOWN", f"this is no cache of {ns}")
+        return f"{ns}/{name}"
+
+    async def refresh(self, name: str, reference: str) -> None:
+        """See to it that the manifest is here, and not too old. Raises Problem if it cannot be."""
         if is_digest(reference):
             if rows.manifest(self._registry.db, name, Digest(reference)) is None:
                 await self._asked(lambda: self._fetch(name, reference))
@@ -89,8 +96,7 @@ class Mirror:
         except (Unavailable, Unauthorized) as error:
             if known is None:
                 raise
-            _log.warning("%s does not answer, %s:%s is as before: %s",
-                         self.origin, name, reference, error)  # fmt: skip
+            _log.warning("%s:%s is as before, nobody tells otherwise: %s", name, reference, error)
 
     async def _asked(self, question: Callable[[], Callable[[], None]]) -> None:
         """Ask the origin in a thread, then do in the loop what follows from its answer."""
@@ -110,7 +116,7 @@ class Mirror:
         return self._fetch(name, tag)
 
     def _fetch(self, name: str, reference: str) -> Callable[[], None]:
-        fetched = self._client(name).manifest(reference, f"{name} at {self.origin}")
+        fetched = self._client(name).manifest(reference, name)
         manifest, judged = pushed(fetched.raw, fetched.media_type, reference)
         tags = [] if is_digest(reference) else [reference]
         return lambda: self._registry.store_manifest(name, manifest, judged, tags, whole=False)
@@ -176,7 +182,7 @@ class Mirror:
             self._registry.link(name, blob)
             self._blobs.unpin(blob.digest)
         except KnarrError as error:
-            _log.warning("%s did not arrive from %s: %s", partial.digest, self.origin, error)
+            _log.warning("%s of %s did not arrive: %s", partial.digest, name, error)
         finally:
             del self._arriving[partial.digest]
 
@@ -187,13 +193,18 @@ class Mirror:
 
     def _client(self, name: str) -> RegistryClient:
         if name not in self._clients:
-            path = name
-            if self.origin == DEFAULT_DOMAIN and "/" not in name:
-                path = f"library/{name}"
-            reference = Reference(domain=self.origin, path=path)
-            clients = self._registries.pullers(reference, self._logins, self._cancellation)
+            clients = self._registries.pullers(
+                self._reference(name), self._logins, self._cancellation
+            )
             self._clients[name] = clients[-1]
         return self._clients[name]
+
+    def _reference(self, name: str) -> Reference:
+        """Where a repository of ours comes from."""
+        for origin in self._origins[1:]:
+            if name.startswith(f"{origin}/"):
+                return Reference.parse(name)
+        return Reference.parse(f"{self._origins[0]}/{name}")
 
 
 class _Following:

@@ -27,7 +27,8 @@ from knarr.registry.server.registry import Registry
 from knarr.registry.server.settings import Settings
 from knarr.registry.table import table_of
 from knarr.registry.transport import Transport
-from knarr.spec.docker.auth import AuthConfig, server_of
+from knarr.spec import decode
+from knarr.spec.docker.auth import StoredLogins
 from knarr.spec.docker.registries import RegistrySettings
 from knarr.store import Database
 
@@ -158,27 +159,26 @@ def _access(settings: Settings) -> Access:
 
 
 def _mirror(settings: Settings, registry: Registry, blobs: BlobStore) -> Mirror | None:
-    if not settings.proxy:
+    if not settings.proxies:
         return None
     table = table_of(RegistrySettings(insecure_registries=settings.insecure_registries))
     return Mirror(
         registry,
         blobs,
         Registries(table, Transport()),
-        settings.proxy,
-        _proxy_login(settings),
+        settings.proxies,
+        _proxy_logins(settings),
         fresh_s=settings.proxy_fresh_s,
     )
 
 
-def _proxy_login(settings: Settings) -> Logins:
-    if settings.proxy_login is None:
+def _proxy_logins(settings: Settings) -> Logins:
+    if settings.proxy_logins is None:
         return Logins()
-    username, colon, password = _text(settings.proxy_login).strip().partition(":")
-    if not colon:
-        raise InvalidArgument(f"{settings.proxy_login} is not USER:PASSWORD")
-    login = AuthConfig(username=username, password=password)
-    return Logins(by_server={server_of(settings.proxy): login})
+    stored = decode(_text(settings.proxy_logins), StoredLogins)
+    if stored.creds_store or stored.cred_helpers:
+        _log.warning("credential helpers are not asked: logins must be in the file itself")
+    return Logins(by_server=stored.auths)
 
 
 def _text(path: Path) -> str:

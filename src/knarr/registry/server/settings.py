@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from knarr.errors import InvalidArgument
+from knarr.reference import Reference
 from knarr.registry.table import host_name, is_loopback
 from knarr.units import duration_ns
 
@@ -29,8 +30,9 @@ Options:
       --tls-key FILE           Its key
       --plain-http             Serve other machines without TLS all the same
       --read-only              Take nothing
-      --proxy REGISTRY         Be a cache of another registry: docker.io, or HOST[:PORT]
-      --proxy-login FILE       Login there: a file with USER:PASSWORD
+      --proxy REGISTRY         Be a cache of another registry: docker.io, or HOST[:PORT]; given
+                               again, of more: their names begin with REGISTRY/ here
+      --proxy-logins FILE      Logins there, in the form of Docker's config.json
       --proxy-fresh TIME       How long a tag is not asked for there again (default "1m")
       --insecure-registry HOST Registry or network (CIDR) to which plain HTTP will do
       --url URL                This registry's address as its clients see it
@@ -56,8 +58,8 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     read_only: bool = False
-    proxy: str = ""
-    proxy_login: Path | None = None
+    proxies: tuple[str, ...] = ()
+    proxy_logins: Path | None = None
     proxy_fresh_s: float = 60.0
     insecure_registries: tuple[str, ...] = ()
     url: str = ""
@@ -75,7 +77,7 @@ class Settings:
 _SWITCHES: Final = frozenset({"--tokens", "--plain-http", "--read-only"})
 _VALUED: Final = frozenset({
     "--listen", "--root", "--htpasswd", "--access", "--tls-cert", "--tls-key", "--proxy",
-    "--proxy-login", "--insecure-registry", "--url", "--collect-every", "--untagged-after",
+    "--proxy-logins", "--insecure-registry", "--url", "--collect-every", "--untagged-after",
     "--log-level", "--proxy-fresh",
 })  # fmt: skip
 
@@ -104,8 +106,8 @@ def settings_of(
         tls_cert=path("--tls-cert"),
         tls_key=path("--tls-key"),
         read_only="--read-only" in switches,
-        proxy=given.get("--proxy", [""])[-1],
-        proxy_login=path("--proxy-login"),
+        proxies=tuple(given.get("--proxy", ())),
+        proxy_logins=path("--proxy-logins"),
         proxy_fresh_s=seconds("--proxy-fresh", 60.0) or 0.0,
         insecure_registries=tuple(given.get("--insecure-registry", ())),
         url=given.get("--url", [""])[-1],
@@ -160,7 +162,15 @@ def _check(settings: Settings, *, plain_is_meant: bool) -> None:
         )
     if settings.htpasswd is None and (settings.access or settings.tokens):
         raise InvalidArgument("--access and --tokens are about users: give --htpasswd too")
-    if settings.proxy_login and not settings.proxy:
-        raise InvalidArgument("--proxy-login needs --proxy")
-    if settings.proxy and "/" in settings.proxy:
+    if settings.proxy_logins and not settings.proxies:
+        raise InvalidArgument("--proxy-logins needs --proxy")
+    if not all(_is_registry(each) for each in settings.proxies):
         raise InvalidArgument("--proxy takes a registry's name: docker.io, or HOST[:PORT]")
+
+
+def _is_registry(text: str) -> bool:
+    """A host, told from the first part of a name as references tell it."""
+    try:
+        return Reference.parse(f"{text}/x").domain == text
+    except InvalidArgument:
+        return False

@@ -40,8 +40,9 @@ def test_other_machines_are_served_by_tls_unless_it_is_meant() -> None:
         (["--listen", "here"], "HOST:PORT"),
         (["--tls-cert", "c"], "belong together"),
         (["--tokens"], "--htpasswd"),
-        (["--proxy-login", "f"], "needs --proxy"),
+        (["--proxy-logins", "f"], "needs --proxy"),
         (["--proxy", "docker.io/library"], "a registry's name"),
+        (["--proxy", "quay"], "a registry's name"),
         (["--collect-every", "often"], "invalid duration"),
     ],
 )
