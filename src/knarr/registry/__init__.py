@@ -1,10 +1,14 @@
 """The distribution protocol: a client, a server, credentials, mirrors.
 
-    table -> registries -> client -> transport      where a name is, who asks there, and how
+    table -> registries -> client -> conversation -> transport
+                                                    where a name is, who asks there, and how
     challenge, tokens                               proving who one is
     origin, failures, retry                         what is believed, what a no means, when to go on
     manifests                                       documents judged, the platform chosen
     pull -> layer -> download                       the way in
+    push -> upload                                  the way out
+    search, inspect, login                          short questions
+    server                                          a registry of our own
 
 Nothing here imports urllib3 or ssl before the first request.
 May import: content, store, events, kernel, http, spec, errors, ids, reference.

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from knarr.reference import Reference
 from knarr.registry.cancellation import Cancellation
-from knarr.registry.client import Patience, RegistryClient
+from knarr.registry.client import RegistryClient
+from knarr.registry.conversation import Patience
 from knarr.registry.retry import RetryPolicy
 from knarr.registry.table import Endpoint, RegistryTable
 from knarr.registry.transport import Transport

@@ -1,5 +1,6 @@
 """Who one is, and who gets to know it."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -145,6 +146,34 @@ async def test_a_login_does_not_follow_a_redirect(
         assert "Authorization" not in asked.headers
         sent = [each for each in registry.asked if layer in each.path]
         assert "Authorization" in sent[-1].headers
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic"])
+async def test_who_is_redirected_to_may_not_ask_for_the_login(
+    tokens: TokenService, desk: Desk, scheme: str
+) -> None:
+    registry = tokens.registry
+    _, raw = registry.manifests["app/1"]
+    layer = json.loads(raw)["layers"][0]["digest"]
+    with FakeRegistry() as elsewhere, FakeRegistry() as thief:
+
+        def asking(handler: Handler, asked: Asked) -> None:
+            challenge = f'{scheme} realm="http://{thief.host}/token",service="test"'
+            handler.refuse(401, "UNAUTHORIZED", "who is it?", **{"WWW-Authenticate": challenge})
+
+        elsewhere.faults["/"] = asking
+        target = f"http://{elsewhere.host}/blob"
+        registry.faults = {
+            f"/v2/app/blobs/{layer}": lambda handler, _: handler.reply(
+                307, headers={"Location": target}
+            ),
+            **registry.faults,
+        }
+        with pytest.raises(KnarrError):
+            await desk.pull(f"{registry.host}/app:1", ANNA)
+        assert elsewhere.asked
+        assert thief.asked == []
+        assert not [each for each in elsewhere.asked if "Authorization" in each.headers]
 
 
 async def test_a_login_for_another_server_is_not_shown(registry: FakeRegistry, desk: Desk) -> None:

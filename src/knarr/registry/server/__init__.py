@@ -5,7 +5,7 @@
     registry, uploads, rows                 the verbs and the state
     mirror                                  a pull-through cache of another registry
     describe, page, search                  for people
-    application                             requests to verbs
+    application, answers                    requests to verbs, and what comes of them
     settings, serve                         a process of its own
 
 May import: the registry room's client, content, store, events, http, spec, errors, ids, units.

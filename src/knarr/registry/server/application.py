@@ -4,18 +4,27 @@ Source: OCI distribution-spec 1.1, "Endpoints"; distribution/distribution, catal
 """
 
 import json
-import os
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from knarr.errors import KnarrError
-from knarr.http.message import Answer, FileSlice, Request, Response
+from knarr.http.message import Answer, Request, Response
 from knarr.ids import Digest, is_digest
 from knarr.registry.manifests import MANIFEST_LIMIT
 from knarr.registry.server import page, rows
+from knarr.registry.server.answers import (
+    accepted,
+    blob_headers,
+    blob_response,
+    created,
+    digest_parameter,
+    only,
+    page_asked,
+    page_response,
+    progress,
+)
 from knarr.registry.server.describe import describe_tags, list_repositories
 from knarr.registry.server.door import Caller, Door
 from knarr.registry.server.mirror import Mirror
@@ -42,11 +51,8 @@ from knarr.spec.oci.distribution import Catalog as CatalogDocument
 from knarr.spec.oci.distribution import TagList
 from knarr.spec.oci.image import OCI_INDEX, Index
 
-_PAGE_LIMIT: Final = 1000
 _REFERRERS_LIMIT: Final = 1000
-_OCTETS: Final = {"Content-Type": "application/octet-stream"}
 _CONTENT_RANGE: Final = re.compile(r"(?:bytes )?(\d+)-(\d+)(?:/(?:\d+|\*))?")
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 _HTML: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -96,7 +102,7 @@ class Application:
                 self._door.check(request, caller)
                 return self._for_people(place, request, caller)
             case Tags() | Referrers():
-                _only(request, "GET")
+                only(request, "GET")
                 self._door.require(request, caller, place.name, "pull")
                 return self._list(place, request)
             case Manifest():
@@ -178,7 +184,7 @@ class Application:
                 return passing
         if request.method == "HEAD":
             size = self._registry.blob_size(place.name, digest, for_push=not self._read_only)
-            return Response(headers={**_blob_headers(digest), "Content-Length": str(size)})
+            return Response(headers={**blob_headers(digest), "Content-Length": str(size)})
         fd, size = self._registry.open_blob(place.name, digest)
         return blob_response(fd, size, digest, request.headers.get("range", ""))
 
@@ -187,21 +193,21 @@ class Application:
     async def _upload(self, place: Uploads | Upload, request: Request, caller: Caller) -> Response:
         self._may_write(request, caller, place.name, "push")
         if isinstance(place, Uploads):
-            _only(request, "POST")
+            only(request, "POST")
             return await self._begin(place, request, caller)
         session = self._registry.upload(place.name, place.session)
         match request.method:
             case "GET":
-                return _accepted(session, 204)
+                return accepted(session, 204)
             case "DELETE":
                 self._registry.cancel_upload(session)
                 return Response(status=204)
             case "PATCH":
                 async with session.held:
                     await self._receive(session, request)
-                return _accepted(session, 202)
+                return accepted(session, 202)
             case "PUT":
-                digest = _digest_parameter(request)
+                digest = digest_parameter(request)
                 async with session.held:
                     await self._receive(session, request)
                     return await self._finish(session, digest)
@@ -211,11 +217,11 @@ class Application:
         query = request.query()
         mount, source = query.get("mount", [""])[0], query.get("from", [""])[0]
         if is_digest(mount) and self._is_mounted(place.name, Digest(mount), source, caller):
-            return _created(place.name, Digest(mount))
+            return created(place.name, Digest(mount))
         session = self._registry.begin_upload(place.name)
         if "digest" not in query:
-            return _accepted(session, 202)
-        digest = _digest_parameter(request)
+            return accepted(session, 202)
+        digest = digest_parameter(request)
         await self._receive(session, request)
         return await self._finish(session, digest)
 
@@ -233,22 +239,22 @@ class Application:
             start, end = int(match[1]), int(match[2])
             length = request.headers.get("content-length", "")
             if start != session.offset or (length and int(length) != end - start + 1):
-                raise Problem("RANGE_INVALID", headers=_progress(session))
+                raise Problem("RANGE_INVALID", headers=progress(session))
         await session.append(request.body)
 
     async def _finish(self, session: Session, digest: Digest) -> Response:
         await self._registry.finish_upload(session, digest)
-        return _created(session.name, digest)
+        return created(session.name, digest)
 
     # -- lists -----------------------------------------------------------------------------------
 
     def _list(self, place: Tags | Referrers, request: Request) -> Response:
         match place:
             case Tags(name):
-                after, limit = _page_asked(request)
+                after, limit = page_asked(request)
                 found = self._registry.tags(name, after, limit + 1)
                 body = encode(TagList(name=name, tags=tuple(found[:limit])))
-                return _page_response(request, body, found, limit)
+                return page_response(request, body, found, limit)
             case Referrers(name, digest):
                 return self._referrers(name, Digest(digest), request)
 
@@ -273,20 +279,20 @@ class Application:
         return Response(headers=headers, body=encode(Index(manifests=tuple(shown))))
 
     def _catalog(self, request: Request, caller: Caller) -> Response:
-        _only(request, "GET")
-        after, limit = _page_asked(request)
+        only(request, "GET")
+        after, limit = page_asked(request)
         visible = [
             name
             for name in rows.repositories(self._registry.db, after)
             if self._door.may_pull(caller, name)
         ]
         body = encode(CatalogDocument(repositories=tuple(visible[:limit])))
-        return _page_response(request, body, visible[: limit + 1], limit)
+        return page_response(request, body, visible[: limit + 1], limit)
 
     # -- people ----------------------------------------------------------------------------------
 
     def _for_people(self, place: Search | Page, request: Request, caller: Caller) -> Response:
-        _only(request, "GET")
+        only(request, "GET")
         match place:
             case Search(ping=True):
                 return Response(headers=JSON, body=b"true")
@@ -322,97 +328,6 @@ class Application:
             raise Problem("UNSUPPORTED", "this registry is a cache: push to its origin")
         if self._read_only:
             raise Problem("UNSUPPORTED", "this registry is read-only")
-
-
-def blob_response(fd: int, size: int, digest: Digest, wanted: str) -> Response:
-    """A blob, or the range of it that was asked for. ``fd`` is closed when it was sent."""
-    span = asked_range(wanted, size)
-    headers = _blob_headers(digest)
-    if span is None:
-        return Response(headers=headers, body=FileSlice(fd=fd, offset=0, count=size))
-    start, end = span
-    if start >= end:
-        os.close(fd)
-        raise Problem("RANGE_INVALID", headers={"Content-Range": f"bytes */{size}"})
-    headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    return Response(
-        status=206, headers=headers, body=FileSlice(fd=fd, offset=start, count=end - start)
-    )
-
-
-def asked_range(header: str, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None where the whole is meant.
-
-    An empty range means that it cannot be met. Several ranges are not served: then all is sent.
-    Source: RFC 9110, 14.2.
-    """
-    match = _RANGE.fullmatch(header.strip())
-    if match is None or match[0] == "bytes=-":
-        return None
-    first, last = match[1], match[2]
-    if not first:
-        return max(0, size - int(last)), size if int(last) else 0
-    end = min(size, int(last) + 1) if last else size
-    if last and int(last) < int(first):
-        return None
-    return int(first), max(end, 0) if int(first) < size else int(first)
-
-
-def _blob_headers(digest: Digest) -> dict[str, str]:
-    return {
-        **_OCTETS,
-        "Docker-Content-Digest": digest,
-        "ETag": f'"{digest}"',
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "max-age=31536000",
-    }
-
-
-def _progress(session: Session) -> dict[str, str]:
-    """Where an upload goes on, and how far it is."""
-    return {
-        "Location": f"/v2/{session.name}/blobs/uploads/{session.session}",
-        "Docker-Upload-UUID": session.session,
-        "Range": f"0-{max(0, session.offset - 1)}",
-    }
-
-
-def _accepted(session: Session, status: int) -> Response:
-    return Response(status=status, headers=_progress(session))
-
-
-def _created(name: str, digest: Digest) -> Response:
-    headers = {"Location": f"/v2/{name}/blobs/{digest}", "Docker-Content-Digest": digest}
-    return Response(status=201, headers=headers)
-
-
-def _digest_parameter(request: Request) -> Digest:
-    text = request.query().get("digest", [""])[0]
-    if not is_digest(text):
-        raise Problem("DIGEST_INVALID", "a digest parameter with a sha256 digest is needed")
-    return Digest(text)
-
-
-def _page_asked(request: Request) -> tuple[str, int]:
-    """The entry to begin after, and how many. Raises Problem for a number that is none."""
-    query = request.query()
-    number = query.get("n", [str(_PAGE_LIMIT)])[0]
-    if not number.isascii() or not number.isdecimal():
-        raise Problem("PAGINATION_NUMBER_INVALID", detail={"n": number})
-    return query.get("last", [""])[0], min(int(number[:9]), _PAGE_LIMIT)
-
-
-def _page_response(request: Request, body: bytes, found: Sequence[str], limit: int) -> Response:
-    headers = dict(JSON)
-    if len(found) > limit > 0:
-        following = urlencode({"n": limit, "last": found[limit - 1]})
-        headers["Link"] = f'<{quote(request.path)}?{following}>; rel="next"'
-    return Response(headers=headers, body=body)
-
-
-def _only(request: Request, method: str) -> None:
-    if request.method != method and not (method == "GET" and request.method == "HEAD"):
-        raise Problem("UNSUPPORTED")
 
 
 def _ns(request: Request) -> str:

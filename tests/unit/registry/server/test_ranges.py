@@ -1,6 +1,6 @@
 import pytest
 
-from knarr.registry.server.application import asked_range
+from knarr.registry.server.answers import asked_range
 
 
 @pytest.mark.parametrize(
