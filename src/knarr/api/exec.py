@@ -48,13 +48,15 @@ async def start(
             sink.write(frame(1, message) if framed else message)
             await sink.drain()
             return
-        await converse(
+        over = await converse(
             source,
             sink,
             channel,
             detach_keys=keys if wanted.tty else None,
             on_detach=lambda: engine.execs.tell(exec_id, "exec_detach"),
         )
+        if over:
+            await engine.execs.ended(claimed.id)
 
     return hijack(request, talk, stream_headers(terminal=not framed, version=version))
 

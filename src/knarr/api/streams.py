@@ -81,9 +81,10 @@ async def converse(
     *,
     detach_keys: bytes | None = None,
     on_detach: Callable[[], None] = lambda: None,
-) -> None:
+) -> bool:
     """Carry bytes both ways between a client and the keeper until the container's side ends.
 
+    Whether the container's side did end; it goes on when the person detached or went away.
     detach_keys: looked for in what is typed; None where there is no terminal.
     """
     reader, writer = await asyncio.open_connection(sock=channel)
@@ -95,18 +96,19 @@ async def converse(
         if inward.done() and not inward.cancelled() and inward.exception() is None:
             if inward.result():
                 on_detach()
-                return
+                return False
             await outward
         elif not outward.done():
-            return  # the client broke off
+            return False  # the client broke off
         outward.result()
     except ConnectionError:
-        pass  # nobody left to talk to
+        return False  # nobody left to talk to
     finally:
         for task in (inward, outward):
             task.cancel()
         await asyncio.gather(inward, outward, return_exceptions=True)
         writer.close()
+    return True
 
 
 async def _inward(

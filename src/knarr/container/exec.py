@@ -131,7 +131,15 @@ class ExecService:
             finally:
                 channel.close()
         finally:
-            del self._awaited[exec_id]
+            self._awaited.pop(exec_id, None)
+
+    async def ended(self, exec_id: str) -> None:
+        """Return once its exit code is known: a client asks for it when the stream has ended."""
+        if self.find(exec_id).running:
+            ended = self._awaited.setdefault(
+                ExecId(exec_id), asyncio.get_running_loop().create_future()
+            )
+            await asyncio.shield(ended)
 
     def claim(self, exec_id: str) -> Exec:
         """From now on it is started, once. Raises Conflict when it was, or its container ended."""
@@ -195,7 +203,7 @@ class ExecService:
         if made is None:
             return
         self._execs[made.id] = replace(made, exit_code=exit_.code)
-        if (awaited := self._awaited.get(made.id)) is not None and not awaited.done():
+        if (awaited := self._awaited.pop(made.id, None)) is not None and not awaited.done():
             awaited.set_result(exit_.code)
         self._emit(made, "exec_die", exitCode=str(exit_.code))
 
