@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from integration.registry.test_interop import our_registry
 from support.daemon import Daemon, running_daemon
 from support.peers import ANNA, docker_registry, free_port
+from support.server import our_registry
 
 pytestmark = pytest.mark.needs("docker", "htpasswd", "docker-registry", "namespaces", "overlay")
 

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 import pytest
 
 from integration.registry.conftest import Desk
-from integration.registry.test_push import noise, parcel, push
 from integration.registry.test_server import Client
 from knarr.errors import Forbidden, KnarrError, NotFound, Unauthorized
 from knarr.registry.registries import Logins
 from knarr.registry.server.serve import running
 from knarr.registry.server.settings import Settings
 from knarr.spec.docker.auth import AuthConfig
+from support.parcels import noise, parcel, push
 from support.peers import ANNA, Account, htpasswd
 
 pytestmark = pytest.mark.needs("htpasswd")

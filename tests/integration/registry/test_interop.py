@@ -8,9 +8,7 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,20 +16,17 @@ from typing import Protocol
 import pytest
 
 from integration.registry.conftest import Desk
-from integration.registry.test_push import parcel, push
 from knarr.spec.docker.auth import AuthConfig
 from support.dockerd import Docker, private_dockerd
+from support.parcels import parcel, push
 from support.peers import (
     ANNA,
     Account,
-    answering,
     docker_registry,
-    free_port,
-    htpasswd,
     oci_layout,
-    running,
 )
 from support.registry import tar_of
+from support.server import our_registry
 
 pytestmark = pytest.mark.needs(
     "docker-registry", "htpasswd", "skopeo", "podman", "dockerd", "docker"
@@ -189,21 +184,6 @@ class RealDocker:
 
     def _id(self, name: str) -> str:
         return self.docker.text("image", "inspect", "-f", "{{.Id}}", name).strip()
-
-
-@contextmanager
-def our_registry(folder: Path, account: Account | None, *flags: str) -> Iterator[str]:
-    """``knarr registry serve`` as a process."""
-    port = free_port()
-    argv = ["--root", str(folder / "root"), "--listen", f"127.0.0.1:{port}", *flags]
-    if account:
-        (folder / "htpasswd").write_text(htpasswd(account))
-        argv += ["--htpasswd", str(folder / "htpasswd")]
-    source = str(Path(__file__).parents[3] / "src")
-    python = [sys.executable, "-m", "knarr.registry.server"]
-    with running(*python, *argv, log=folder / "log", PYTHONPATH=source):
-        answering(f"http://127.0.0.1:{port}/v2/")
-        yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")

@@ -1,82 +1,21 @@
 """Pushing, against Debian's registry and against one that misbehaves."""
 
 import asyncio
-import gzip
-import hashlib
-import json
-import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from integration.registry.conftest import Desk
-from knarr.content import BlobStore
 from knarr.errors import KnarrError, Unauthorized
-from knarr.ids import DiffId, Digest
-from knarr.reference import Reference
-from knarr.registry.cancellation import Cancellation
-from knarr.registry.manifests import Fetched, digest_of
-from knarr.registry.push import Parcel, Pusher
-from knarr.registry.registries import Logins
-from knarr.spec import encode
 from knarr.spec.docker.auth import AuthConfig
-from knarr.spec.docker.progress import PushResult
-from knarr.spec.oci.image import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor, Manifest
+from knarr.spec.oci.image import OCI_MANIFEST
+from support.parcels import noise, parcel, push
 from support.peers import ANNA, docker_registry
 from support.registry import Asked, FakeRegistry, Handler, tar_of
 
 pytestmark = pytest.mark.needs("docker-registry", "htpasswd")
 LOGIN = AuthConfig(username=ANNA.username, password=ANNA.password)
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A layer that is packed when it is asked for."""
-
-    tar: bytes
-    blobs: BlobStore
-    neighbours: Sequence[str] = ()
-
-    @property
-    def diff_id(self) -> DiffId:
-        return DiffId(Digest("sha256:" + hashlib.sha256(self.tar).hexdigest()))
-
-    def pack(self, cancellation: Cancellation) -> Descriptor:
-        blob = self.blobs.put(gzip.compress(self.tar, 1, mtime=0))
-        return Descriptor(media_type=OCI_LAYER_GZIP, digest=blob.digest, size=blob.size_bytes)
-
-
-def parcel(blobs: BlobStore, *tars: bytes, neighbours: Sequence[str] = ()) -> Parcel:
-    layers = [Packed(tar, blobs, neighbours) for tar in tars]
-    document = {
-        "architecture": "amd64",
-        "os": "linux",
-        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
-    }
-    raw = json.dumps(document).encode()
-    config = Fetched(raw=raw, media_type=OCI_CONFIG, digest=digest_of(raw))
-
-    def documents(descriptors: Sequence[Descriptor]) -> list[Fetched]:
-        manifest = encode(Manifest(config=config.descriptor, layers=tuple(descriptors)))
-        return [Fetched(raw=manifest, media_type=OCI_MANIFEST, digest=digest_of(manifest))]
-
-    return Parcel(layers=layers, configs=[config], documents=documents)
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    return tar_of({"noise": random.Random(seed).randbytes(size)})
-
-
-async def push(desk: Desk, name: str, what: Parcel, login: AuthConfig | None = None) -> PushResult:
-    reference = Reference.parse(name).tagged()
-    pusher = Pusher(desk.registries, desk.blobs)
-    try:
-        logins = Logins.for_reference(login or AuthConfig(), reference)
-        return await pusher.push(reference, logins, what, desk.told.append)
-    finally:
-        pusher.close()
 
 
 @pytest.fixture
