@@ -9,6 +9,7 @@ from knarr.errors import InvalidArgument, KnarrError
 from knarr.network import EndpointRequest, Network, endpoint_requests, network_mode
 from knarr.spec.docker.container import EndpointSettings, NetworkingConfig
 
+_HOST = "container cannot be disconnected from host network or connected to host network"
 _SHARED = (
     "container sharing network namespace with another container or host"
     " cannot be connected to any other network"
@@ -31,7 +32,9 @@ def connected(container: Container, network: Network, settings: EndpointSettings
     """On one more network. Raises InvalidArgument where its mode stands against it."""
     record = container.record
     mode = network_mode(record.host)
-    if mode == "host" or mode.startswith("container:") or network.driver == "host":
+    if network.driver == "host":
+        raise InvalidArgument(_HOST)
+    if mode == "host" or mode.startswith("container:"):
         raise InvalidArgument(_SHARED)
     if mode == "none" or network.driver == "null":
         raise InvalidArgument(_PRIVATE)

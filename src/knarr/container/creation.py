@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from knarr.container import rows
 from knarr.container.documents import event_attributes
+from knarr.container.links import Link
 from knarr.container.machine import Machine
 from knarr.container.merge import merged
 from knarr.container.model import Container
@@ -62,6 +63,16 @@ class Creator:
         self._machine = machine
         self._defaults = defaults
 
+    def _check_links(self, host: HostConfig) -> None:
+        """Raises InvalidArgument in Docker's words for a link to what is not there."""
+        for link in map(Link.parse, host.links):
+            try:
+                self._registry.find(link.target)
+            except NotFound as error:
+                raise InvalidArgument(
+                    f"could not get container for {link.target}: {error}"
+                ) from error
+
     async def create(
         self, body: ContainerCreate, name: str, platform: str
     ) -> tuple[Container, tuple[str, ...]]:
@@ -84,6 +95,7 @@ class Creator:
         host = completed(possible, self._machine, self._defaults)
         self._networks.check(endpoint_requests(host, body.networking_config))
         port_requests(config, host)
+        self._check_links(host)
         others = {
             parse_volumes_from(text)[0]: self._lender(text).record.mounts
             for text in host.volumes_from

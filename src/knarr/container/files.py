@@ -1,9 +1,11 @@
 """The three text files that the engine writes for a container: hosts, hostname, resolv.conf."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from knarr.container.links import Linked
 from knarr.container.model import Container
 from knarr.container.runtime_mounts import NetworkFiles
 from knarr.network import (
@@ -42,14 +44,19 @@ def files_in(folder: Path) -> NetworkFiles:
 
 
 def write_files(
-    folder: Path, member: Member, host: HostConfig, plugged: Plugged, gateways: tuple[str, ...]
+    folder: Path,
+    member: Member,
+    host: HostConfig,
+    plugged: Plugged,
+    gateways: tuple[str, ...],
+    links: Sequence[Linked] = (),
 ) -> NetworkFiles:
     """Write all three anew, in place: a running container that has them mounted sees the change.
 
     gateways: what ``host-gateway`` stands for.
     """
     texts = (
-        _hosts(member, host, plugged, gateways),
+        _hosts(member, host, plugged, gateways, links),
         f"{member.hostname}\n" if member.hostname else "",
         _resolv_conf(host, plugged),
     )
@@ -66,11 +73,23 @@ def _write(path: Path, text: str) -> None:
         os.close(handle)
 
 
-def _hosts(member: Member, host: HostConfig, plugged: Plugged, gateways: tuple[str, ...]) -> str:
+def _hosts(
+    member: Member,
+    host: HostConfig,
+    plugged: Plugged,
+    gateways: tuple[str, ...],
+    links: Sequence[Linked],
+) -> str:
     if host.network_mode == "host":
         text = Path("/etc/hosts").read_text()
         return host_hosts_text(text, extra=host.extra_hosts, gateways=gateways)
-    return hosts_text(member, plugged, extra=host.extra_hosts, gateways=gateways)
+    return hosts_text(
+        member,
+        plugged,
+        extra=host.extra_hosts,
+        gateways=gateways,
+        links=[(each.address, each.names) for each in links],
+    )
 
 
 def _resolv_conf(host: HostConfig, plugged: Plugged) -> str:

@@ -21,6 +21,7 @@ from knarr.container.facts import (
     source_facts,
 )
 from knarr.container.files import files_in, member_of, write_files
+from knarr.container.links import Link, Linked, link_environment
 from knarr.container.machine import Machine
 from knarr.container.model import Container
 from knarr.container.mounting import Mounter
@@ -103,6 +104,7 @@ class Launcher:
                 files=self._files(container, plugged),
                 network_namespace=namespace,
                 shm_source=self._shared_memory(container, undo),
+                link_environment=link_environment(container.name, self._linked(container)),
             )
             plan = runtime_spec(record.config, record.host, around, self._machine)
             running = await self._keeper.start(
@@ -145,6 +147,7 @@ class Launcher:
         files: NetworkFiles = NetworkFiles(),  # noqa: B008
         network_namespace: str = "",
         shm_source: str = "",
+        link_environment: tuple[str, ...] = (),
     ) -> Surroundings:
         """What the plan has to be told of this machine and this container's files."""
         record = container.record
@@ -162,6 +165,7 @@ class Launcher:
             joined_ipc=self._joined_namespace(record.host.ipc_mode, "ipc"),
             joined_pid=self._joined_namespace(record.host.pid_mode, "pid"),
             shm_source=shm_source,
+            link_environment=link_environment,
             found_devices=found_devices(each.path_on_host for each in record.host.devices),
             host_devices=host_devices() if record.host.privileged else (),
             block_devices=block_device_numbers(limits.block_devices(record.host)),
@@ -257,7 +261,25 @@ class Launcher:
             container.record.host,
             plugged,
             gateways,
+            self._linked(container),
         )
+
+    def _linked(self, container: Container) -> list[Linked]:
+        """Its legacy links. Raises Conflict when a linked container does not run."""
+        return [
+            self._linked_to(container, Link.parse(text)) for text in container.record.host.links
+        ]
+
+    def _linked_to(self, container: Container, link: Link) -> Linked:
+        other = self._registry.find(link.target)
+        if not other.alive:
+            raise Conflict(
+                "Cannot link to a non running container:"
+                f" /{other.name} AS /{container.name}/{link.alias}"
+            )
+        networks = self._networks.plugged(other.id).networks
+        address = networks["bridge"].ip_address if "bridge" in networks else ""
+        return Linked(alias=link.alias, container=other, address=address)
 
     async def connect(self, container: Container, network: str, settings: EndpointSettings) -> None:
         """Put a running container on one more network."""

@@ -66,7 +66,7 @@ def new_network(body: NetworkCreate, facts: Facts) -> Network:
         config_only=body.config_only,
         config_from=body.config_from.network if body.config_from else "",
         ipam_driver=(body.ipam.driver if body.ipam else "") or "default",
-        ipam_options=dict((body.ipam.options if body.ipam else None) or {}),
+        ipam_options=body.ipam.options if body.ipam else None,
         options=dict(body.options),
         labels=dict(body.labels),
     )
@@ -80,9 +80,7 @@ def _check(body: NetworkCreate, driver: str) -> None:
     if driver in {"host", "null"}:
         raise Forbidden(f'only one instance of "{driver}" network is allowed')
     if driver not in DRIVERS:
-        raise NotFound(
-            f'could not find plugin {driver} in v1 plugin registry: plugin "{driver}" not found'
-        )
+        raise NotFound(f'plugin "{driver}" not found')
     if body.scope not in {"", "local"} or body.ingress:
         raise InvalidArgument("swarm-scoped networks need a swarm, which this engine has not")
     if driver in ON_PARENT:
@@ -191,7 +189,7 @@ def _range(text: str, what: str) -> AddressRange:
     try:
         return ip_network(text, strict=False)
     except ValueError as error:
-        raise InvalidArgument(f"invalid {what} {text}: {error}") from error
+        raise InvalidArgument(f"invalid {what} {text} : invalid CIDR address: {text}") from error
 
 
 def _address(text: str, what: str) -> Address:

@@ -27,7 +27,7 @@ def document_of(network: Network) -> NetworkDocument:
         enable_ipv6=network.enable_ipv6,
         ipam=IPAM(
             driver=network.ipam_driver,
-            options=dict(network.ipam_options) or None,
+            options=None if network.ipam_options is None else dict(network.ipam_options),
             config=tuple(_config(subnet) for subnet in network.subnets),
         ),
         internal=network.internal,
@@ -67,7 +67,7 @@ def network_of(document: NetworkDocument, *, created_ns: int) -> Network:
         config_from=document.config_from.network if document.config_from else "",
         scope=document.scope,
         ipam_driver=ipam.driver,
-        ipam_options=dict(ipam.options or {}),
+        ipam_options=ipam.options,
         options=dict(document.options),
         labels=dict(document.labels),
     )

@@ -36,7 +36,9 @@ def hosts_text(
     """
     lines = [_IPV4, _IPV6]
     lines += [f"{address}\t{name}\n" for name, address in extra_hosts(extra, gateways)]
-    lines += [f"{address}\t{' '.join(dict.fromkeys(names))}\n" for address, names in links]
+    lines += [
+        f"{address}\t{' '.join(dict.fromkeys(names))}\n" for address, names in links if address
+    ]
     names = _own_names(member)
     for settings in plugged.networks.values():
         for address in (settings.ip_address, settings.global_ipv6_address):

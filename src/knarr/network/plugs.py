@@ -92,7 +92,9 @@ class Plugs:
 
     def _check_joins(self, member: Member, network: Network) -> None:
         if network.driver == "host":
-            raise Forbidden("container cannot be connected to host network")
+            raise Forbidden(
+                "container cannot be disconnected from host network or connected to host network"
+            )
         if network.driver == "null":
             raise Forbidden(
                 "container cannot be connected to multiple networks"

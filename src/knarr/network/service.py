@@ -291,7 +291,7 @@ class NetworkService:
 
     async def create(self, body: NetworkCreate) -> NetworkCreated:
         """A network of one's own. Raises Conflict, Forbidden, InvalidArgument in Docker's words."""
-        if self._registry.named(body.name):
+        if (known := self._registry.named(body.name)) and not known.is_predefined:
             raise Conflict(f"network with name {body.name} already exists")
         async with self._raising:
             ours = [subnet.range for each in self._registry for subnet in each.subnets]
