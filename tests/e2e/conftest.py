@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,34 @@ from support.peers import running
 _DOCKERD_SECONDS = 60.0
 
 Docker = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@dataclass(frozen=True)
+class PeerDocker:
+    """The docker CLI on the private dockerd."""
+
+    host: str
+    config_folder: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For other clients of the same engine."""
+        environment = {**os.environ, "DOCKER_HOST": self.host, "DOCKER_CONFIG": self.config_folder}
+        return {**environment, "DOCKER_BUILDKIT": "0"}
+
+    def __call__(
+        self, *words: str, timeout: float = 60, **options: object
+    ) -> "subprocess.CompletedProcess[str]":
+        result: subprocess.CompletedProcess[str] = subprocess.run(
+            ["docker", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+        return result
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +68,7 @@ def daemon(busybox_archive: Path) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="session")
-def dockerd(busybox_archive: Path) -> Iterator[Docker]:
+def dockerd(busybox_archive: Path) -> Iterator[PeerDocker]:
     """The docker CLI on a private dockerd in a network namespace of its own."""
     if reason := lacking("dockerd"):
         if os.environ.get("KNARR_CI"):
@@ -54,21 +83,7 @@ def dockerd(busybox_archive: Path) -> Iterator[Docker]:
             "--cgroup-parent", f"/kn-peer-{os.getpid()}",
         ]  # fmt: skip
 
-        def docker(
-            *words: str, timeout: float = 60, **options: object
-        ) -> "subprocess.CompletedProcess[str]":
-            environment = {**os.environ, "DOCKER_HOST": host, "DOCKER_CONFIG": f"{folder}/client"}
-            result: subprocess.CompletedProcess[str] = subprocess.run(
-                ["docker", *words],
-                env={**environment, "DOCKER_BUILDKIT": "0"},
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-                check=False,
-                **options,  # type: ignore[call-overload]
-            )
-            return result
-
+        docker = PeerDocker(host, f"{folder}/client")
         with running(*argv, log=Path(folder, "log")):
             deadline = time.monotonic() + _DOCKERD_SECONDS
             while docker("version").returncode != 0:

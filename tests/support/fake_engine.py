@@ -76,6 +76,9 @@ class _Server(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
     engine: FakeEngine
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client may leave whenever it likes: that is no failure of the engine."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

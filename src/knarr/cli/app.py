@@ -9,7 +9,7 @@ from knarr.cli.cli import PROGRAM, Cli
 from knarr.cli.exit import BAD_FLAG, FAILED, BadArguments, BadFlag, Exit, code_of, text_of
 from knarr.cli.words import GROUP_FLAGS, GROUPS, find, group_options, load
 from knarr.client.lean import TYPE_CHECKING
-from knarr.errors import KnarrError
+from knarr.errors import KnarrError, Unsupported
 
 if TYPE_CHECKING:
     from knarr.cli.command import Command
@@ -137,6 +137,15 @@ def _check_versions(cli: Cli, command: Command) -> None:
     for option in command.options:
         if option.flag.since and option.parameter in cli.given:
             cli.needs(option.flag.since, f'"--{option.name}"')
+    foreign = [o.name for o in command.options if o.flag.windows and o.parameter in cli.given]
+    if foreign:
+        raise Unsupported(
+            "\n".join(
+                f'"--{name}" is only supported on a Docker daemon running on windows, '
+                "but the Docker daemon is running on linux"
+                for name in foreign
+            )
+        )
 
 
 def _with_usage(cli: Cli, command: Command, sentence: str) -> str:

@@ -91,10 +91,21 @@ class Flag:
     short: one letter, with its dash.  kind: where the type alone does not tell.
     also: older spellings, which work and are not shown; a pair (name, True) warns as deprecated.
     since: the API version that an engine must speak for it.
+    windows: only engines on Windows have it, so that knarr refuses it.
     shown: the default in the help text, where it is not the parameter's.
     """
 
-    __slots__ = ("also", "deprecated", "help", "hidden", "kind", "short", "shown", "since")
+    __slots__ = (
+        "also",
+        "deprecated",
+        "help",
+        "hidden",
+        "kind",
+        "short",
+        "shown",
+        "since",
+        "windows",
+    )
 
     def __init__(
         self,
@@ -107,6 +118,7 @@ class Flag:
         since: str = "",
         shown: str | None = None,
         hidden: bool = False,
+        windows: bool = False,
     ) -> None:
         self.help = help
         self.short = short
@@ -115,7 +127,8 @@ class Flag:
         self.deprecated = deprecated
         self.since = since
         self.shown = shown
-        self.hidden = hidden
+        self.hidden = hidden or windows
+        self.windows = windows
 
 
 class FlagGroup:

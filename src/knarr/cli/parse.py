@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from knarr.cli.exit import BadFlag
+from knarr.cli.text import quoted
 from knarr.client.lean import TYPE_CHECKING
 from knarr.errors import InvalidArgument
 
@@ -110,7 +111,7 @@ class _Parser:
             value = option.kind.read(text)
         except InvalidArgument as error:
             raise BadFlag(
-                f'invalid argument "{text}" for "{option.spelling}" flag: {error}'
+                f'invalid argument {quoted(text)} for "{option.spelling}" flag: {error}'
             ) from error
         if option.repeated:
             value = (*self.parsed.values.get(option.parameter, ()), value)

@@ -70,6 +70,10 @@ def make(cli: Cli, options: ContainerOptions, image: str, body: dict[str, Any]) 
     with IdFile(options.cidfile) as id_file:
         check_reference(image)
         platform = options.platform or cli.environ.get("DOCKER_DEFAULT_PLATFORM", "")
+        if platform:
+            from knarr.cli.create.platforms import platform_of
+
+            platform_of(platform)  # refuses what is none; the engine is sent what was written
         if options.pull == "always":
             fetch(cli, image, platform=platform, quiet=options.quiet)
         _fit_version(cli, body)

@@ -86,8 +86,8 @@ class ContainerOptions(FlagGroup):
         ),
     ] = ""
     cidfile: Annotated[str, Flag("Write the container ID to this file")] = ""
-    cpu_count: Annotated[int, Flag("CPU count (Windows)", kind=INT64, hidden=True)] = 0
-    cpu_percent: Annotated[int, Flag("CPU percent (Windows)", kind=INT64, hidden=True)] = 0
+    cpu_count: Annotated[int, Flag("CPU count (Windows)", kind=INT64, windows=True)] = 0
+    cpu_percent: Annotated[int, Flag("CPU percent (Windows)", kind=INT64, windows=True)] = 0
     cpu_period: Annotated[int, Flag("Period of the CPU quota, in microseconds")] = 0
     cpu_quota: Annotated[int, Flag("CPU time in each period, in microseconds")] = 0
     cpu_rt_period: Annotated[int, Flag("Period of the real-time quota, in microseconds")] = 0
@@ -144,9 +144,9 @@ class ContainerOptions(FlagGroup):
     ] = None
     interactive: Annotated[bool, Flag("Keep STDIN open", short="-i")] = False
     io_maxbandwidth: Annotated[
-        int, Flag("Bytes a second of the system drive (Windows)", kind=BYTES, hidden=True)
+        int, Flag("Bytes a second of the system drive (Windows)", kind=BYTES, windows=True)
     ] = 0
-    io_maxiops: Annotated[int, Flag("I/Os of the system drive (Windows)", hidden=True)] = 0
+    io_maxiops: Annotated[int, Flag("I/Os of the system drive (Windows)", windows=True)] = 0
     ip: Annotated[str, Flag("IPv4 address of the container (172.30.100.104)", kind=IP)] = ""
     ip6: Annotated[str, Flag("IPv6 address of the container (2001:db8::33)", kind=IP)] = ""
     ipc: Annotated[str, Flag("IPC namespace to use")] = ""

@@ -96,7 +96,7 @@ def _parts(spec: str) -> tuple[str, str, str]:
     if address.startswith("["):
         if not address.endswith("]"):
             raise InvalidArgument(
-                f"invalid IP address {address}: address {address}: missing ']' in address"
+                f"invalid IP address {address}: address {address}:: missing ']' in address"
             )
         address = address[1:-1]
     if address and not _is_address(address):
