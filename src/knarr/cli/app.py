@@ -173,14 +173,14 @@ def _group(cli: Cli, group: str, words: list[str]) -> int:
     from knarr.cli.parse import parse
 
     try:
-        parse(words, ())
+        parsed = parse(words, ())
     except BadFlag as error:
         raise Exit(
             BAD_FLAG,
             f"{error}\n\nUsage:  {PROGRAM} {group} COMMAND\n\n"
             f"Run '{PROGRAM} {group} --help' for more information",
         ) from error
-    cli.print(group_help(group))
+    (cli.out if parsed.help else cli.err).write(f"{group_help(group)}\n")
     return 0
 
 

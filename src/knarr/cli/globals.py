@@ -5,7 +5,7 @@ from __future__ import annotations
 from knarr import __version__
 from knarr.cli.cli import PROGRAM, Cli
 from knarr.cli.command import BOOL, LIST, STRING, Flag, Kind, Option
-from knarr.cli.exit import BadFlag, Exit
+from knarr.cli.exit import Exit
 from knarr.cli.parse import parse
 from knarr.client.lean import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ def take_globals(cli: Cli, words: list[str]) -> tuple[list[str], bool]:
     chosen.tlscert = values.get("tlscert", "")
     chosen.tlskey = values.get("tlskey", "")
     if chosen.log_level not in LEVELS:
-        raise BadFlag(f"Unable to parse logging level: {chosen.log_level}")
+        raise Exit(1, f"Unable to parse logging level: {chosen.log_level}")
     return parsed.arguments, parsed.help
 
 

@@ -13,6 +13,7 @@ from knarr.cli.cli import Cli
 from knarr.cli.exit import FAILED, BadTemplate, Exit, text_of
 from knarr.cli.formatted import unescaped
 from knarr.cli.template import OpenMap, Template, TemplateError, TemplateSyntaxError
+from knarr.cli.template_functions import Struct
 from knarr.client.lean import loads
 from knarr.errors import KnarrError
 
@@ -72,7 +73,8 @@ def typed(value: Any, key: str = "", parent: str = "") -> Any:
     if not isinstance(value, dict):
         return value
     inside = {name: typed(item, name, key) for name, item in value.items()}
-    return OpenMap(inside) if key in _OPEN or (parent, key) == ("LogConfig", "Config") else inside
+    is_open = key in _OPEN or (parent, key) == ("LogConfig", "Config")
+    return OpenMap(inside) if is_open else Struct(inside)
 
 
 def indented(text: str) -> str:

@@ -25,6 +25,10 @@ class NoValue:
     """What a dict answers for a key that it has not; printed ``<no value>``."""
 
 
+class Struct(dict[str, Any]):
+    """A dict that is a struct in Go: printed without its keys, in the order it came."""
+
+
 def is_true(value: Any) -> bool:
     """Whether a condition holds: not false, 0, empty or missing."""
     return bool(value) and not isinstance(value, NoValue)
@@ -49,6 +53,8 @@ def printed(value: Any, *, top: bool = False) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return _float(value)
+    if isinstance(value, Struct):
+        return "{" + " ".join(printed(item) for item in value.values()) + "}"
     if isinstance(value, Mapping):
         pairs = " ".join(f"{key}:{printed(item)}" for key, item in sorted(value.items()))
         return f"map[{pairs}]"
@@ -195,9 +201,11 @@ def _index(value: Any, *keys: Any) -> Any:
         elif isinstance(value, (list, tuple, str)):
             if not isinstance(key, int) or isinstance(key, bool):
                 raise FunctionError(f"cannot index slice/array with type {kind_name(key)}")
-            if not 0 <= key < len(value):
-                raise FunctionError("reflect: slice index out of range" if not isinstance(
-                    value, str) else "reflect: string index out of range")  # fmt: skip
+            if not 0 <= key <= len(value):
+                raise FunctionError(f"index out of range: {key}")
+            if key == len(value):  # Go itself checks one too late, and its reflection speaks
+                kind = "string" if isinstance(value, str) else "slice"
+                raise FunctionError(f"reflect: {kind} index out of range")
             value = ord(value[key]) if isinstance(value, str) else value[key]
         elif value is None or isinstance(value, NoValue):
             raise FunctionError("index of untyped nil")

@@ -50,12 +50,18 @@ def test_the_root_lists_everything_once() -> None:
 
 @pytest.mark.parametrize(
     "words", [["--help"], ["help"], [], ["ps", "--help"], ["help", "ps"], ["--help", "ps"],
-              ["container"], ["container", "--help"], ["help", "container"]]
+              ["container", "--help"], ["help", "container"]]
 )  # fmt: skip
 def test_help_is_asked_for_in_many_ways(knarr: Knarr, words: list[str]) -> None:
     assert knarr(*words) == 0
     assert knarr.out.startswith("Usage:  knarr")
     assert knarr.err == ""
+
+
+def test_a_group_alone_is_a_mistake_that_help_mends(knarr: Knarr) -> None:
+    assert knarr("container") == 0
+    assert knarr.out == ""
+    assert knarr.err.startswith("Usage:  knarr container COMMAND")
 
 
 def test_help_on_nothing_known(knarr: Knarr) -> None:

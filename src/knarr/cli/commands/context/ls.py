@@ -35,6 +35,12 @@ def ls(
     if not quiet and not format_:
         rows = [{**row, "name": _starred(row)} for row in rows]
     context_listing().show(cli, rows, form=format_, only="Name" if quiet else "")
+    if cli.environ.get("DOCKER_HOST"):
+        cli.warn(
+            "Warning: DOCKER_HOST environment variable overrides the active context. To use a "
+            "context, either set the global --context flag, or unset DOCKER_HOST environment "
+            "variable."
+        )
 
 
 def _starred(row: dict[str, Any]) -> str:

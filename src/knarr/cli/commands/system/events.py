@@ -40,10 +40,10 @@ def _shown_by(form: str) -> Any:
     from knarr.cli.formatted import unescaped
     from knarr.cli.records import Record
     from knarr.cli.template import Template, TemplateError
-    from knarr.cli.template_functions import html_safe, json_text
+    from knarr.cli.template_functions import json_text
 
     if form == "json":
-        return lambda event: html_safe(json_text(event))
+        return json_text
 
     def record(event: dict[str, Any]) -> Record:
         actor = event.get("Actor") or {"ID": "", "Attributes": {}}
