@@ -21,6 +21,7 @@ from e2e.conftest import PeerDocker
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "dockerd", "busybox")
 
+WRITES = "echo err >&2; sleep 0.2; echo hello; exit 3"
 KNARR = (sys.executable, "-m", "knarr")
 
 # UNTIL is a moment before both clients ask.
@@ -412,7 +413,15 @@ def docker(dockerd: PeerDocker) -> Iterator[PeerDocker]:
         "--expose", "7000", "-l", "a=1", "-l", "b=<x>&y", "-v", "look-volume:/v",
         "busybox", "sleep", "100000",
     )  # fmt: skip
-    dockerd("run", "--name", "gone", "busybox", "sh", "-c", "echo err >&2; sleep 0.2; echo hello; exit 3")
+    dockerd(
+        "run",
+        "--name",
+        "gone",
+        "busybox",
+        "sh",
+        "-c",
+        "echo err >&2; sleep 0.2; echo hello; exit 3",
+    )
     yield dockerd
     dockerd("rm", "-fv", "look", "gone")
     dockerd("volume", "rm", "look-volume")
