@@ -19,7 +19,6 @@ CONTAINER: dict[str, Any] = {
     "Image": "busybox",
     "ImageID": "sha256:f5e1842a9fe86b9d5c89f12f19c711d72e244f1c1287dd5a2ebfbd4086ab40c5",
     "Command": "sh -c 'echo hello; sleep 100'",
-    "Created": int(time.time()) - 300,
     "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}],
     "Labels": {"b": "<2>", "a": "1"},
     "State": "running",
@@ -33,7 +32,8 @@ CONTAINER: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def one_container(engine: FakeEngine) -> None:
-    engine.answers["GET", "/containers/json"] = Answer(body=[CONTAINER])
+    made = int(time.time()) - 300  # now, not when the tests were collected
+    engine.answers["GET", "/containers/json"] = Answer(body=[{**CONTAINER, "Created": made}])
 
 
 def test_ps_shows_a_table(knarr: Knarr) -> None:
