@@ -254,7 +254,7 @@ class Launcher:
         other = joined_container(container.record.host.network_mode)
         if other is not None:
             return files_in(self.folder(self._registry.find(other).id))
-        gateways = self._networks.host_gateways()
+        gateways = self._networks.host_gateways(container.id)
         return write_files(
             self.folder(container.id),
             member_of(container),

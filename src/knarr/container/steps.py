@@ -103,7 +103,7 @@ class StepRunner:
             network_mode=mode,
             extra_hosts=tuple(f"{name}:{address}" for name, address in process.hosts.items()),
         )
-        gateways = self._networks.host_gateways()
+        gateways = self._networks.host_gateways(member.id)
         return namespace, write_files(folder, member, host, plugged, gateways)
 
     def _launch(self, process: Process, namespace: str, files: NetworkFiles) -> Launch:

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_address, ip_network
 from typing import Final
 
+from msgspec.structs import replace
+
 from knarr.errors import Forbidden, InvalidArgument, NotFound
 from knarr.ids import NetworkId
+from knarr.network.documents import document_of
 from knarr.network.drivers import ON_PARENT, flag_of, mode_of
 from knarr.network.ipam import DEFAULT_POOLS, free_subnet, overlap
 from knarr.network.model import (
@@ -58,7 +61,11 @@ def new_network(body: NetworkCreate, facts: Facts) -> Network:
         name=body.name,
         driver=driver,
         created_ns=facts.now_ns,
-        subnets=() if body.config_only else _subnets(body, driver, facts, ipv4=ipv4, ipv6=ipv6),
+        subnets=(
+            _template_subnets(body)
+            if body.config_only
+            else _subnets(body, driver, facts, ipv4=ipv4, ipv6=ipv6)
+        ),
         enable_ipv4=ipv4,
         enable_ipv6=ipv6,
         internal=body.internal,
@@ -69,6 +76,29 @@ def new_network(body: NetworkCreate, facts: Facts) -> Network:
         ipam_options=body.ipam.options if body.ipam else None,
         options=dict(body.options),
         labels=dict(body.labels),
+    )
+
+
+def inherited(body: NetworkCreate, template: Network) -> NetworkCreate:
+    """``body`` with the configuration of a network made by ``--config-only``.
+
+    Raises Forbidden in Docker's words when it has one of its own, or the other is no template.
+    """
+    if not template.config_only:
+        raise Forbidden(f"the network {template.name} is not a configuration network")
+    if body.options or (body.ipam and (body.ipam.config or body.ipam.options)):
+        raise Forbidden(
+            "user specified configurations are not supported"
+            " if the network depends on a configuration network"
+        )
+    document = document_of(template)
+    return replace(
+        body,
+        ipam=document.ipam,
+        enable_ipv4=template.enable_ipv4,
+        enable_ipv6=template.enable_ipv6,
+        options=dict(template.options),
+        labels={**template.labels, **body.labels},
     )
 
 
@@ -107,6 +137,12 @@ def _check_options(options: Mapping[str, str]) -> None:
 
 
 # Subnets
+
+
+def _template_subnets(body: NetworkCreate) -> tuple[Subnet, ...]:
+    """Written down, not taken: only networks made from the template use them."""
+    configs = body.ipam.config if body.ipam else ()
+    return tuple(explicit_subnet(each, gateway=False) for each in configs if each.subnet)
 
 
 def _subnets(

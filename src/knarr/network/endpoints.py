@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from knarr.errors import InvalidArgument
+from knarr.errors import Forbidden, InvalidArgument
 from knarr.ids import EndpointId, NetworkId, short
 from knarr.kernel.netlink import Interface, mac_bytes
 from knarr.network.ipam import mac_of
@@ -24,6 +24,7 @@ from knarr.network.model import (
 from knarr.network.plan import Names, interface
 from knarr.spec.docker.container import EndpointSettings
 
+_LINK_LOCAL_PREFIX: Final = {4: 16, 6: 64}
 _MAC: Final = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
 _ONLY_USER_DEFINED: Final = "user specified IP address is supported on user defined networks only"
 _ONLY_USER_SUBNETS: Final = (
@@ -34,6 +35,8 @@ _ONLY_USER_SUBNETS: Final = (
 
 def check_request(network: Network, settings: EndpointSettings) -> None:
     """Refuse what this network cannot give. Raises InvalidArgument in Docker's words."""
+    if network.config_only:
+        raise Forbidden("cannot create endpoint on configuration-only network")
     plain = network.is_predefined
     if settings.aliases and plain and _names_beyond_ids(settings.aliases):
         raise InvalidArgument("network-scoped aliases are only supported for user-defined networks")
@@ -47,8 +50,18 @@ def check_request(network: Network, settings: EndpointSettings) -> None:
             )
         if not network.subnets:
             raise InvalidArgument(_ONLY_USER_SUBNETS)
+    for text in settings.ipam_config.link_local_ips if settings.ipam_config else ():
+        if not _is_link_local(text):
+            raise InvalidArgument(f"invalid link-local IP address {text}")
     if settings.mac_address and not _MAC.fullmatch(settings.mac_address):
         raise InvalidArgument(f"invalid MAC address: {settings.mac_address}")
+
+
+def _is_link_local(text: str) -> bool:
+    try:
+        return ip_address(text).is_link_local
+    except ValueError:
+        return False
 
 
 def _names_beyond_ids(aliases: Iterable[str]) -> bool:
@@ -192,4 +205,8 @@ def interfaces(endpoint: Endpoint) -> tuple[Interface, ...]:
         (settings.ip_address, settings.ip_prefix_len),
         (settings.global_ipv6_address, settings.global_ipv6_prefix_len),
     )
-    return tuple(interface(ip_address(text), prefix) for text, prefix in both if text)
+    found = [interface(ip_address(text), prefix) for text, prefix in both if text]
+    for text in settings.ipam_config.link_local_ips if settings.ipam_config else ():
+        address = ip_address(text)
+        found.append(interface(address, _LINK_LOCAL_PREFIX[address.version]))
+    return tuple(found)

@@ -323,8 +323,12 @@ class HostNetwork:
         """The ruleset anew with ``bridges`` and published ports, for containers that run on."""
         self._has_table = False
         self._bridges.clear()
+        self.raise_table()
         for bridge in bridges:
-            self.raise_bridge(bridge)
+            try:
+                self.raise_bridge(bridge)
+            except OSError as error:
+                _log.warning("the bridge %s cannot be made: %s", bridge.name, error)
         self.change(add=entries)
 
     def sweep(self, keep: Iterable[str]) -> list[str]:

@@ -55,6 +55,7 @@ from knarr.store import Database
 
 _log = logging.getLogger("knarr.network")
 _LINGER_SECONDS: Final = 10.0
+_LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,10 +283,17 @@ class NetworkService:
             ports=bindings,
         )
 
-    def host_gateways(self) -> tuple[str, ...]:
-        """What ``host-gateway`` stands for: the host's addresses on the default bridge."""
-        subnets = self._registry.default_bridge.subnets
-        return tuple(str(each.gateway) for each in subnets if each.gateway is not None)
+    def host_gateways(self, container: ContainerId) -> tuple[str, ...]:
+        """What ``host-gateway`` stands for: addresses at which the container reaches the host.
+
+        Those of the bridges that it is on, as the default one may be down.
+        """
+        networks = [self._registry[each.network] for each in self._registry.of(container)]
+        if any(network.driver == "host" for network in networks):
+            return (_LOOPBACK,)
+        bridged = next((each for each in networks if each.driver == "bridge"), None)
+        chosen = bridged or self._registry.default_bridge
+        return tuple(str(each.gateway) for each in chosen.subnets if each.gateway is not None)
 
     # Making and removing
 
@@ -293,8 +301,15 @@ class NetworkService:
         """A network of one's own. Raises Conflict, Forbidden, InvalidArgument in Docker's words."""
         if (known := self._registry.named(body.name)) and not known.is_predefined:
             raise Conflict(f"network with name {body.name} already exists")
+        if body.config_from and body.config_from.network:
+            body = creation.inherited(body, self.resolve(body.config_from.network))
         async with self._raising:
-            ours = [subnet.range for each in self._registry for subnet in each.subnets]
+            ours = [
+                subnet.range
+                for each in self._registry
+                for subnet in each.subnets
+                if not each.config_only
+            ]
             facts = Facts(
                 id=NetworkId(new_hex()),
                 now_ns=time.time_ns(),

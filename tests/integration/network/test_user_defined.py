@@ -225,6 +225,27 @@ async def test_a_failed_plug_leaves_nothing(
     assert cage.address("net").endswith(".0.2")
 
 
+async def test_host_gateway_is_an_address_that_reaches_the_host(
+    host: Namespace, networks: NetworkService, run: Runner
+) -> None:
+    await networks.create(NetworkCreate(name="net"))
+    cage, other = await run("cage", "net"), await run("other")
+    host.listen("0.0.0.0", 7000)
+    for each in (cage, other):
+        (address,) = networks.host_gateways(each.id)
+        assert each.space.reaches(address, 7000)
+
+
+async def test_link_local_addresses_are_given_besides(
+    networks: NetworkService, run: Runner
+) -> None:
+    await networks.create(NetworkCreate(name="net"))
+    given = EndpointIPAMConfig(link_local_ips=("169.254.7.7",))
+    settings = EndpointSettings(ipam_config=given)
+    one = await run("one", EndpointRequest(network="net", settings=settings))
+    one.space.listen("169.254.7.7", 80)
+
+
 async def test_prune_removes_what_nobody_is_on(networks: NetworkService, run: Runner) -> None:
     for name in ("used", "unused", "kept"):
         labels = {"keep": "yes"} if name == "kept" else {}

@@ -6,7 +6,7 @@ import pytest
 
 from knarr.errors import Forbidden, InvalidArgument, KnarrError, NotFound
 from knarr.ids import NetworkId
-from knarr.network.creation import Facts, new_network
+from knarr.network.creation import Facts, inherited, new_network
 from knarr.network.documents import document_of, network_of
 from knarr.network.ipam import local_range
 from knarr.network.model import Network
@@ -111,6 +111,19 @@ def test_networks_that_cannot_be(
 ) -> None:
     with pytest.raises(kind, match=words):
         new_network(NetworkCreate(**fields), facts())  # type: ignore[arg-type]
+
+
+def test_a_template_is_written_down_and_taken_over() -> None:
+    config = IPAMConfig(subnet="172.17.0.0/24")  # one of ours: a template takes nothing
+    template = made(config, config_only=True, options={"com.docker.network.driver.mtu": "1400"})
+    body = inherited(NetworkCreate(name="real", labels={"a": "b"}), template)
+    assert body.ipam is not None
+    assert body.ipam.config[0].subnet == "172.17.0.0/24"
+    assert body.options == {"com.docker.network.driver.mtu": "1400"}
+    with pytest.raises(Forbidden, match="user specified configurations are not supported"):
+        inherited(NetworkCreate(name="x", options={"a": "b"}), template)
+    with pytest.raises(Forbidden, match="is not a configuration network"):
+        inherited(NetworkCreate(name="x"), made())
 
 
 def test_an_explicit_subnet_may_not_be_one_of_ours() -> None:
