@@ -1,4 +1,4 @@
-"""What every snapshotter promises; a driver's tests inherit it and give the fixture ``driver``."""
+"""What every snapshotter promises; a driver's tests inherit it and give the fixture ``drivers``."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ def stored(layers: Layers, tar: bytes) -> Layer:
 @pytest.mark.needs("root", "overlay")
 class SnapshotterContract:
     @pytest.fixture
-    def layers(self, driver: Snapshotter, tmp_path: Path) -> Iterator[Layers]:
-        made = Layers(tmp_path, [driver])
+    def layers(self, drivers: Sequence[Snapshotter], tmp_path: Path) -> Iterator[Layers]:
+        made = Layers(tmp_path, drivers)
         yield made
         made.sweep([])
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from contract.snapshotter import SnapshotterContract
@@ -6,5 +8,5 @@ from knarr.snapshot import Snapshotter, Unpacked
 
 class TestUnpacked(SnapshotterContract):
     @pytest.fixture
-    def driver(self) -> Snapshotter:
-        return Unpacked()
+    def drivers(self) -> Sequence[Snapshotter]:
+        return [Unpacked()]

@@ -36,6 +36,17 @@ def _overlay() -> str | None:
         return _tried("unshare", "--mount", "sh", "-c", mount)
 
 
+def _erofs() -> str | None:
+    """Mounted from a plain file, by the driver's own probe; imported late: it needs root."""
+    if (reason := _root()) is not None:
+        return reason
+    from knarr.snapshot import mountable
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = mountable(Path(folder), Path(folder, "run"))
+    return None if found else "this kernel mounts no EROFS from a file"
+
+
 def _program(name: str) -> Probe:
     return lambda: None if shutil.which(name) else f"{name} is not installed"
 
@@ -44,6 +55,7 @@ ABILITIES: dict[str, Probe] = {
     "root": _root,
     "namespaces": _namespaces,
     "overlay": _overlay,
+    "erofs": _erofs,
     **{
         name: _program(name)
         for name in (

@@ -1,13 +1,15 @@
 """Layers as directories a container can stand on, and each container's own writable layer.
 
-A layer's tar is kept byte for byte (layers.py); a driver (driver.py: the Protocol, unpacked.py)
-makes it mountable; containers.py puts a writable layer on a chain of them. tar/ reads and writes
-archives, unpack.py applies one to a directory, changes.py tells what an upper directory changed.
+A layer's tar is kept byte for byte (layers.py); a driver (driver.py: the Protocol; erofs/ and
+unpacked.py) makes it mountable; containers.py puts a writable layer on a chain of them. tar/ reads
+and writes archives, unpack.py applies one to a directory, changes.py tells what an upper directory
+changed.
 May import: content, store, events, kernel, spec, errors, ids.
 """
 
 from knarr.snapshot.containers import ContainerLayers
 from knarr.snapshot.driver import Snapshotter
+from knarr.snapshot.erofs import TarIndex, mountable
 from knarr.snapshot.layers import Layers, LayerWriter
 from knarr.snapshot.model import Change, Contents, Layer, chain_id
 from knarr.snapshot.unpacked import Unpacked
@@ -20,6 +22,8 @@ __all__ = [
     "LayerWriter",
     "Layers",
     "Snapshotter",
+    "TarIndex",
     "Unpacked",
     "chain_id",
+    "mountable",
 ]

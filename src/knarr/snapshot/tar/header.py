@@ -86,7 +86,10 @@ def parsed(block: bytes) -> Header:
     (name, mode, uid, gid, size, mtime, checksum, kind, link, magic, _, _, major, minor, prefix) = (
         _LAYOUT.unpack(block)
     )
-    if number(checksum) != _sum(block) - sum(checksum) + 8 * 0x20:
+    # The low half of Adler-32 is one more than the sum of up to 256 bytes, which stays below its
+    # modulus of 65521: ten times faster than `sum`. The checksum itself counts as eight spaces.
+    total = (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
+    if number(checksum) != total - _digits(checksum) + 8 * 0x20:
         _refuse_unless_signed(block, number(checksum))
     name = name.partition(b"\0")[0]
     if magic == _USTAR and prefix[0]:
@@ -100,7 +103,7 @@ def parsed(block: bytes) -> Header:
         number(size),
         number(mtime),
         kind,
-        link.partition(b"\0")[0],
+        link.partition(b"\0")[0] if link[0] else b"",
         number(major) if device else 0,
         number(minor) if device else 0,
     )
@@ -125,10 +128,11 @@ def number(field: bytes) -> int:
 
 
 def _sum(block: bytes) -> int:
-    """The sum of 512 bytes. The low half of Adler-32 is one more than the sum of up to 256 bytes:
-    they stay below its modulus of 65521. Ten times faster than ``sum``.
-    """
+    """The sum of 512 bytes; see `parsed`."""
     return (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
+
+
+_digits: Final = lru_cache(4096)(sum)  # of the eight bytes that hold a checksum
 
 
 def _refuse_unless_signed(block: bytes, checksum: int) -> None:
@@ -163,7 +167,7 @@ def pax_time_ns(text: bytes) -> int:
     whole, _, fraction = text.partition(b".")
     negative = whole.startswith(b"-")
     digits = whole.lstrip(b"-") or b"0"
-    if not digits.isdigit() or (fraction and not fraction.isdigit()):
+    if not digits.isdigit() or len(digits) > 20 or (fraction and not fraction.isdigit()):
         raise InvalidArgument(f"invalid tar header: {text!r} is no time")
     value = int(digits) * _SECOND_NS + int(fraction[:9].ljust(9, b"0"))
     return -value if negative else value

@@ -15,7 +15,14 @@ _HEADER_ONLY: Final = frozenset({
     header.HARD_LINK, header.SYMLINK, header.CHARACTER,
     header.BLOCK_DEVICE, header.DIRECTORY, header.FIFO,
 })  # fmt: skip
+_SAID_BEFORE: Final = frozenset({
+    header.PAX, header.PAX_GLOBAL, header.GNU_LONG_NAME, header.GNU_LONG_LINK, header.GNU_SPARSE,
+})  # fmt: skip
 _PLAIN: Final = {header.OLD_REGULAR: header.REGULAR, header.CONTIGUOUS: header.REGULAR}
+_OWNERS: Final = (1 << 32) - 1  # the last one means "do not change" to chown(2)
+_SIZE_MAX: Final = (1 << 63) - 1
+_MAJORS: Final = 1 << 12
+_MINORS: Final = 1 << 20
 _NO_RECORDS: Final[dict[bytes, bytes]] = {}
 
 
@@ -50,8 +57,9 @@ class _Buffer:
         self.position = 0
 
     def take(self, count: int) -> bytes:
-        piece = bytes(self._data[self.position : self.position + count])
-        self.position += len(piece)
+        start = self.position
+        piece = bytes(self._data[start : start + count])
+        self.position = start + len(piece)
         return piece
 
     def skip_to(self, position: int) -> None:
@@ -91,6 +99,8 @@ def _next(source: Source) -> Member | None:
                 raise InvalidArgument("the archive is cut short: unexpected EOF")
             return None
         fields = header.parsed(block)
+        if fields.kind not in _SAID_BEFORE:
+            return _member(source, fields, records, long_name, long_link)
         match fields.kind:
             case header.PAX:
                 records = header.pax_records(_extension(source, fields.size))
@@ -100,10 +110,8 @@ def _next(source: Source) -> Member | None:
                 long_name = _extension(source, fields.size).partition(b"\0")[0]
             case header.GNU_LONG_LINK:
                 long_link = _extension(source, fields.size).partition(b"\0")[0]
-            case header.GNU_SPARSE:
-                return _named(sparse.old_gnu(source, block, fields), records, long_name)
             case _:
-                return _member(source, fields, records, long_name, long_link)
+                return _named(sparse.old_gnu(source, block, fields), records, long_name)
 
 
 def _extension(source: Source, size: int) -> bytes:
@@ -122,22 +130,33 @@ def _member(
     long_name: bytes,
     long_link: bytes,
 ) -> Member:
-    kind = fields.kind
-    name = long_name or fields.name
+    name, mode, uid, gid, size, mtime, kind, link, major, minor = fields
+    name = long_name or name
     if kind == header.OLD_REGULAR and name.endswith(b"/"):
         kind = header.DIRECTORY
     kind = _PLAIN.get(kind, kind)
-    size = 0 if kind in _HEADER_ONLY else fields.size
+    if kind in _HEADER_ONLY:
+        size = 0
     member = Member(
-        name, kind, fields.mode, fields.uid, fields.gid, size, fields.mtime * _SECOND_NS,
-        long_link or fields.link, fields.major, fields.minor, _NO_RECORDS, source.position, size,
+        name, kind, mode, uid, gid, size, mtime * _SECOND_NS, long_link or link, major, minor,
+        _NO_RECORDS, source.position, size,
     )  # fmt: skip
     if records:
         member = _with_records(member, records)
         if sparse.is_sparse(records):
             member = sparse.pax(source, member, records)
-    if member.size < 0 or member.uid < 0 or member.gid < 0:
-        raise InvalidArgument("invalid tar header: a negative size or owner")
+    return _in_range(member)
+
+
+def _in_range(member: Member) -> Member:
+    """What the kernel has numbers for. Raises InvalidArgument for the rest."""
+    _, _, _, uid, gid, size, _, _, major, minor, _, _, stored, _ = member
+    if not (0 <= uid < _OWNERS and 0 <= gid < _OWNERS):
+        raise InvalidArgument(f"invalid tar header: the owner {uid}:{gid}")
+    if not (0 <= size <= _SIZE_MAX and 0 <= stored <= _SIZE_MAX):
+        raise InvalidArgument(f"invalid tar header: a size of {size} bytes")
+    if not (0 <= major < _MAJORS and 0 <= minor < _MINORS):
+        raise InvalidArgument(f"invalid tar header: a device {major}:{minor}")
     return member
 
 
@@ -167,7 +186,7 @@ def _with_records(member: Member, records: dict[bytes, bytes]) -> Member:
 def _named(member: Member, records: dict[bytes, bytes], long_name: bytes) -> Member:
     stored = member.stored
     member = member._replace(name=long_name or member.name)
-    return _with_records(member, records)._replace(stored=stored) if records else member
+    return _in_range(_with_records(member, records)._replace(stored=stored))
 
 
 def _decimal(value: bytes) -> int:
