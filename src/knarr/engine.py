@@ -27,6 +27,7 @@ class About:
     data_root: Path
     run_root: Path
     driver: str
+    snapshotter: str
     runtimes: Mapping[str, str] = field(default_factory=dict)
     default_runtime: str = ""
     warnings: tuple[str, ...] = ()

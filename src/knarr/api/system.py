@@ -97,7 +97,10 @@ async def info(engine: Engine) -> SystemInfo:
         containers_stopped=len(states) - states.count(Status.RUNNING) - states.count(Status.PAUSED),
         images=len(engine.images.list({}, everything=True)),
         driver=about.driver,
-        driver_status=(("Backing Filesystem", _file_system(about.data_root)),),
+        driver_status=(
+            ("Backing Filesystem", _file_system(about.data_root)),
+            ("Snapshotter", about.snapshotter),
+        ),
         docker_root_dir=str(about.data_root),
         plugins=PluginsInfo(
             volume=("local",),

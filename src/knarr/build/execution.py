@@ -183,8 +183,6 @@ class Executor:
     ) -> Path:
         """A directory with the files of these layers."""
         lowers = self._layers.lowers(diff_ids)
-        if len(lowers) == 1 and not writable:
-            return lowers[0]
         for name in ("root", "upper", "work"):
             (own / name).mkdir(mode=0o755, parents=True)
         if not lowers:

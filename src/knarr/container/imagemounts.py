@@ -71,10 +71,8 @@ class ImageMounts:
 
     def _mount(self, place: Path, plan: MountPlan) -> None:
         lowers = self._layers.lowers([DiffId(Digest(each)) for each in plan.layers])
-        if len(lowers) > 1:
+        if lowers:
             mount_overlay(place, lowers, None)
-        elif lowers:  # an overlay wants two
-            mount.bind(os.fspath(lowers[0]), os.fspath(place))
 
     def clear(self, container: ContainerId) -> None:
         """The container's run has ended. Never fails."""

@@ -29,7 +29,7 @@ from knarr.image import BasePuller, Exchange, ImageService
 from knarr.network import NetworkService
 from knarr.registry import Puller, Pusher, Registries, Transport, table_of
 from knarr.runtime import Keeper, probe
-from knarr.snapshot import ContainerLayers, Layers, Unpacked
+from knarr.snapshot import ContainerLayers, Layers, snapshotters
 from knarr.store import Database
 from knarr.volume import VolumeService
 
@@ -48,7 +48,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     for container in load_all(db):
         registry.put(container)
     blobs = BlobStore(data_root)
-    layers = Layers(data_root, [Unpacked()])
+    layers = Layers(data_root, snapshotters(data_root, run_root, settings.snapshotter))
     container_layers = ContainerLayers(db, layers, data_root, run_root)
     images = ImageService(db, blobs, layers, registry)
     for found in await asyncio.to_thread(images.repair):
@@ -143,6 +143,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         data_root=data_root,
         run_root=run_root,
         driver="overlay2",
+        snapshotter=layers.driver,
         runtimes={each.name: each.program for each in runtimes.working},
         default_runtime=default_runtime,
     )
@@ -170,6 +171,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         registries.close()
         await networks.close()
         await keeper.close()
+        layers.close()
         db.close()
 
 

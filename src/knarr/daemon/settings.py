@@ -26,6 +26,9 @@ Options:
   -H, --host HOST       Where to listen: unix://PATH or fd:// (default unix://RUN-ROOT/knarr.sock,
                         or $KNARR_HOST); may be given several times
       --runtime NAME    OCI runtime to use (default: the first of crun and runc that works)
+      --snapshotter NAME
+                        How layers are kept: tar+erofs or unpacked (default: the first of them
+                        that the kernel can do, or $KNARR_SNAPSHOTTER)
       --log-level LEVEL debug, info, warning or error (default "info")
       --registries FILE Mirrors, rewrites, insecure and blocked registries, as JSON (default
                         "/etc/knarr/registries.json" where that is, or $KNARR_REGISTRIES)
@@ -48,6 +51,7 @@ class Settings:
     run_root: Path = Path(RUN_ROOT)
     hosts: tuple[str, ...] = ()
     runtime: str = ""
+    snapshotter: str = ""
     log_level: str = "info"
     group: str = ""
     registry: str = ""
@@ -61,6 +65,7 @@ class Settings:
 _VALUED: Final = {
     "--data-root": "data_root", "--run-root": "run_root", "--host": "hosts", "-H": "hosts",
     "--runtime": "runtime", "--log-level": "log_level", "--group": "group",
+    "--snapshotter": "snapshotter",
     "--registries": "registries", "--registry-mirror": "mirrors",
     "--insecure-registry": "insecure", "--registry": "registry",
 }  # fmt: skip
@@ -89,6 +94,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         run_root=Path(last("run_root", "KNARR_RUN_ROOT", RUN_ROOT)).absolute(),
         hosts=tuple(given.get("hosts", ())) or ((host,) if host else ()),
         runtime=last("runtime", "KNARR_RUNTIME", ""),
+        snapshotter=last("snapshotter", "KNARR_SNAPSHOTTER", ""),
         log_level=last("log_level", "KNARR_LOG_LEVEL", "info"),
         group=last("group", "KNARR_GROUP", ""),
         registry=last("registry", "KNARR_REGISTRY", ""),

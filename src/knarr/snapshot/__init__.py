@@ -7,6 +7,7 @@ changed.
 May import: content, store, events, kernel, spec, errors, ids.
 """
 
+from knarr.snapshot.choice import snapshotters
 from knarr.snapshot.containers import ContainerLayers
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.erofs import TarIndex, mountable
@@ -26,4 +27,5 @@ __all__ = [
     "Unpacked",
     "chain_id",
     "mountable",
+    "snapshotters",
 ]

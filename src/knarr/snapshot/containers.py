@@ -74,9 +74,10 @@ class ContainerLayers:
 
     def graph(self, container: ContainerId) -> dict[str, str]:
         """What `inspect` shows as GraphDriver.Data; Docker's keys."""
-        lowers = self._lowers(container)
+        chain = self._chains.get(container, ())
+        init = self._inits / _init_name(chain) / "fs"
         return {
-            "LowerDir": ":".join(map(str, lowers)),
+            "LowerDir": ":".join(map(str, (init, *self._layers.places(chain)))),
             "MergedDir": str(self.rootfs(container)),
             "UpperDir": str(self.upper(container)),
             "WorkDir": str(self._data / container / "work"),
@@ -231,8 +232,11 @@ class ContainerLayers:
         if chain is None:
             raise NotFound(f"container {container} has no layers")
         lowers = self._layers.lowers(chain)
-        name = (chain_id(chain) or "none").removeprefix("sha256:")
-        return (init_layer(self._inits / name, lowers), *lowers)
+        return (init_layer(self._inits / _init_name(chain), lowers), *lowers)
+
+
+def _init_name(chain: Sequence[DiffId]) -> str:
+    return (chain_id(chain) or "none").removeprefix("sha256:")
 
 
 def tree_bytes(folder: Path) -> int:

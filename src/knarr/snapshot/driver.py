@@ -33,3 +33,6 @@ class Snapshotter(Protocol):
 
     def release(self, folder: Path) -> None:
         """Before the layer is deleted or made anew by another driver."""
+
+    def close(self) -> None:
+        """With the daemon; root filesystems that stand on its layers go on."""

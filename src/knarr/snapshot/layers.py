@@ -26,6 +26,7 @@ from knarr.snapshot.changes import is_opaque
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.model import Contents, Layer
 from knarr.snapshot.tar import LIMITS, Limits, members
+from knarr.snapshot.unpacked import TREE
 
 _TAR: Final = "layer.tar"
 _PREFIX: Final = "sha256:"
@@ -43,11 +44,12 @@ class Layers:
         self._drivers = tuple(drivers)
         self._limits = limits
         self._lock = threading.Lock()
+        self._preparing = threading.Lock()
         self._pins: Counter[DiffId] = Counter()
 
     @property
     def driver(self) -> str:
-        """The name of the driver for new layers."""
+        """The name of the driver for new layers, where it can take them."""
         return self._drivers[0].name
 
     def folder(self, diff_id: DiffId) -> Path:
@@ -83,7 +85,8 @@ class Layers:
 
     def places(self, diff_ids: Sequence[DiffId]) -> tuple[Path, ...]:
         """Where each layer is, topmost first, for people to look at; nothing is mounted for it."""
-        return tuple(self.folder(diff_id) for diff_id in reversed(diff_ids))
+        folders = (self.folder(diff_id) for diff_id in reversed(diff_ids))
+        return tuple(tree if (tree := each / TREE).is_dir() else each for each in folders)
 
     def lower(self, diff_id: DiffId) -> Path:
         """The layer's directory for overlayfs; mounted if that is what its driver does."""
@@ -91,7 +94,15 @@ class Layers:
         for driver in self._drivers:
             if driver.has(folder):
                 return driver.lower(folder)
-        raise NotFound(f"layer {diff_id}: not found")
+        # Nothing here that this machine can mount: it was prepared on another one, or by hand.
+        self._prepare(diff_id, folder)
+        return next(each for each in self._drivers if each.has(folder)).lower(folder)
+
+    def _prepare(self, diff_id: DiffId, folder: Path) -> None:
+        if not (folder / _TAR).is_file():
+            raise NotFound(f"layer {diff_id}: not found")
+        with self._preparing:
+            self._built(folder)
 
     def convert(self, diff_id: DiffId, name: str) -> None:
         """Make the layer anew by the driver of that name. It must not be in use."""
@@ -163,6 +174,10 @@ class Layers:
             shutil.rmtree(entry)
         return orphans
 
+    def close(self) -> None:
+        for driver in self._drivers:
+            driver.close()
+
     def settle(self, incoming: Path, diff_id: DiffId) -> Contents:
         """Prepare a whole, hashed tar in its folder, and give that its name, pinned."""
         self.pin(diff_id)
@@ -183,6 +198,7 @@ class Layers:
         return contents
 
     def _built(self, incoming: Path) -> Contents:
+        """By the first driver that can."""
         with mapped(incoming / _TAR) as data:
             for driver in self._drivers:
                 try:

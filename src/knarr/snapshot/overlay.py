@@ -38,13 +38,26 @@ class Writable:
 def mount_overlay(target: Path, lowers: Sequence[Path], writable: Writable | None) -> None:
     """Mount the chain on ``target``; ``lowers`` come topmost first.
 
-    Raises OSError with the kernel's own words. Without ``writable`` two lowers at least.
+    Without ``writable`` it is read-only; a single lower is then mounted as it is, since overlayfs
+    wants two. Raises OSError with the kernel's own words.
     """
+    if len(lowers) == 1 and writable is None:
+        _mount_alone(target, lowers[0])
+        return
     if not _knows_lowerdir_append():
         _mount_in_one_page(target, lowers, writable)
         return
     fd = _detached(lowers, writable)
     try:
+        mount.attach(fd, os.fspath(target))
+    finally:
+        os.close(fd)
+
+
+def _mount_alone(target: Path, lower: Path) -> None:
+    fd = mount.open_tree(os.fspath(lower))
+    try:
+        mount.set_attributes(fd, add=mount.MOUNT_ATTR_RDONLY)
         mount.attach(fd, os.fspath(target))
     finally:
         os.close(fd)

@@ -9,7 +9,7 @@ from knarr.snapshot.model import Contents
 from knarr.snapshot.tar import Limits
 from knarr.snapshot.unpack import unpack
 
-_TREE: Final = "fs"
+TREE: Final = "fs"
 
 
 class Unpacked:
@@ -18,7 +18,7 @@ class Unpacked:
     name = "unpacked"
 
     def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
-        tree = folder / _TREE
+        tree = folder / TREE
         tree.mkdir(mode=0o755)
         root = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -31,10 +31,13 @@ class Unpacked:
             os.close(root)
 
     def has(self, folder: Path) -> bool:
-        return (folder / _TREE).is_dir()
+        return (folder / TREE).is_dir()
 
     def lower(self, folder: Path) -> Path:
-        return folder / _TREE
+        return folder / TREE
 
     def release(self, folder: Path) -> None:
+        """Nothing is mounted."""
+
+    def close(self) -> None:
         """Nothing is mounted."""
