@@ -1,84 +1,166 @@
-"""Interactive use on a real terminal, by the docker CLI and by ours."""
+"""Interactive use with a real terminal: knarr's command line on knarr's engine."""
 
-import os
+import signal
 import sys
+import time
+from collections.abc import Iterator
 
 import pytest
 
 from support.daemon import Daemon
-from support.terminal import on_terminal
+from support.terminal import Terminal, on_terminal
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
 
-CLIENTS = {"docker": ("docker",), "knarr": (sys.executable, "-m", "knarr")}
+KNARR = (sys.executable, "-m", "knarr")
+DETACH = b"\x10\x11"  # ctrl-p ctrl-q
+LOOP = "trap 'echo got $1; exit 9' INT TERM; echo ready; while :; do sleep 0.1; done"
 
 
-@pytest.fixture(params=sorted(CLIENTS))
-def client(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    return CLIENTS[request.param]
+class Opened:
+    """Terminals with ``knarr WORDS`` on them, closed at the end of the test."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._open: list[object] = []
+
+    def __call__(self, *words: str, program: tuple[str, ...] = KNARR) -> Terminal:
+        manager = on_terminal((*program, *words), self._daemon.environment)
+        self._open.append(manager)
+        return manager.__enter__()
+
+    def close(self) -> None:
+        for manager in self._open:
+            manager.__exit__(None, None, None)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
-def name(daemon: Daemon) -> str:
-    name = f"terminal{os.getpid()}"
-    daemon.docker("rm", "-f", name)
-    return name
+def knarr(daemon: Daemon) -> Iterator[Opened]:
+    opened = Opened(daemon)
+    yield opened
+    opened.close()
+    daemon.docker("rm", "-f", "term")
 
 
-def test_a_shell_knows_its_size_and_learns_a_new_one(
-    daemon: Daemon, client: tuple[str, ...]
+def test_a_shell_knows_the_size_of_the_terminal_and_its_changes(knarr: Opened) -> None:
+    terminal = knarr("run", "--rm", "-it", "busybox", "sh")
+    terminal.expect(b"# ")
+    terminal.type(b"stty size\n")
+    terminal.expect(b"24 80")
+    terminal.resize(40, 100)
+    terminal.type(b"sleep 0.3; stty size\n")
+    terminal.expect(b"40 100")
+    terminal.type(b"exit 5\n")
+    assert terminal.wait() == 5
+
+
+def test_ctrl_c_reaches_the_program_in_the_container(knarr: Opened) -> None:
+    terminal = knarr("run", "--rm", "-it", "busybox", "sh", "-c", LOOP)
+    terminal.expect(b"ready")
+    terminal.type(b"\x03")
+    terminal.expect(b"got")
+    assert terminal.wait() == 9
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_are_passed_on_without_a_terminal_in_the_container(
+    knarr: Opened, number: signal.Signals
 ) -> None:
-    argv = [*client, "run", "--rm", "-it", "busybox", "sh"]
-    with on_terminal(argv, daemon.environment) as terminal:
-        terminal.expect("/ # ")
-        terminal.type("stty size\n")
-        terminal.expect("30 100")
-        terminal.resize(41, 121)
-        terminal.type("sleep 0.5; stty size; tty\n")
-        terminal.expect("41 121")
-        terminal.expect("/dev/")
-        terminal.type("exit 5\n")
-        assert terminal.exit_code() == 5
+    terminal = knarr("run", "--rm", "busybox", "sh", "-c", LOOP)
+    terminal.expect(b"ready")
+    terminal.kill(number)
+    terminal.expect(b"got")
+    assert terminal.wait() == 9
 
 
-def test_control_c_reaches_the_program_and_not_the_client(
-    daemon: Daemon, client: tuple[str, ...]
-) -> None:
-    argv = [*client, "run", "--rm", "-it", "busybox", "sh"]
-    with on_terminal(argv, daemon.environment) as terminal:
-        terminal.expect("/ # ")
-        terminal.type("trap 'echo caught' INT; sleep 1000 & echo begun; wait\n")
-        terminal.expect("begun\r\n")
-        terminal.type("\x03")
-        terminal.expect("caught")
-        terminal.type("echo still $((20+3))\n")
-        terminal.expect("still 23")
-        terminal.type("exit 0\n")
-        assert terminal.exit_code() == 0
+def test_who_detaches_can_come_back(knarr: Opened, daemon: Daemon) -> None:
+    terminal = knarr("run", "-it", "--name", "term", "busybox", "sh")
+    terminal.expect(b"# ")
+    terminal.type(b"cd /tmp\n")
+    terminal.expect(b"# ")
+    terminal.type(DETACH)
+    assert terminal.wait() == 0
+    running = daemon.docker("inspect", "-f", "{{.State.Running}}", "term").stdout
+    assert running == "true\n"
+    again = knarr("attach", "term")
+    again.type(b"pwd\n")
+    again.expect(b"/tmp\r\n")
+    again.type(DETACH)
+    again.expect(b"read escape sequence")
+    assert again.wait() == 1
+    last = knarr("attach", "term")
+    last.type(b"exit 3\n")
+    assert last.wait() == 3
 
 
-def test_detached_by_keys_and_attached_again(
-    daemon: Daemon, client: tuple[str, ...], name: str
-) -> None:
-    argv = [*client, "run", "-it", "--name", name, "busybox", "sh"]
-    with on_terminal(argv, daemon.environment) as terminal:
-        terminal.expect("/ # ")
-        terminal.type("\x10\x11")
-        assert terminal.exit_code() == 0
-    assert daemon.docker("inspect", "-f", "{{.State.Running}}", name).stdout == "true\n"
-    with on_terminal([*client, "attach", name], daemon.environment) as terminal:
-        terminal.type("echo again $((40+2))\n")
-        terminal.expect("again 42")
-        terminal.type("exit 3\n")
-        assert terminal.exit_code() == 3
+def test_other_keys_detach_where_others_are_asked_for(knarr: Opened) -> None:
+    terminal = knarr("run", "-it", "--name", "term", "--detach-keys", "x,y", "busybox", "sh")
+    terminal.expect(b"# ")
+    terminal.type(b"echo ax")
+    terminal.type(b"b\n")
+    terminal.expect(b"axb\r\n")
+    terminal.type(b"xy")
+    assert terminal.wait() == 0
 
 
-def test_exec_has_a_terminal_of_its_own(daemon: Daemon, client: tuple[str, ...], name: str) -> None:
-    daemon.docker("run", "-d", "--name", name, "busybox", "sleep", "1000")
-    argv = [*client, "exec", "-it", name, "sh"]
-    with on_terminal(argv, daemon.environment, size=(20, 70)) as terminal:
-        terminal.expect("/ # ")
-        terminal.type("stty size; echo pid $$\n")
-        terminal.expect("20 70")
-        terminal.type("exit 9\n")
-        assert terminal.exit_code() == 9
+def test_a_shell_beside_the_program(knarr: Opened, daemon: Daemon) -> None:
+    daemon.docker("run", "-d", "--name", "term", "busybox", "sleep", "1000")
+    terminal = knarr("exec", "-it", "term", "sh")
+    terminal.expect(b"# ")
+    terminal.type(b"stty size; exit 4\n")
+    terminal.expect(b"24 80")
+    assert terminal.wait() == 4
+
+
+def test_a_stopped_container_is_started_and_attached(knarr: Opened, daemon: Daemon) -> None:
+    daemon.docker("create", "-it", "--name", "term", "busybox", "sh")
+    terminal = knarr("start", "-ai", "term")
+    terminal.expect(b"# ")
+    terminal.type(b"exit 6\n")
+    assert terminal.wait() == 6
+
+
+def test_input_ends_with_ctrl_d(knarr: Opened) -> None:
+    terminal = knarr("run", "--rm", "-i", "busybox", "cat")
+    terminal.type(b"hello\n")
+    terminal.expect(b"hello\r\nhello\r\n")
+    terminal.type(b"\x04")
+    assert terminal.wait() == 0
+
+
+def test_three_times_ctrl_c_end_the_client_itself(knarr: Opened) -> None:
+    terminal = knarr("run", "--rm", "--name", "term", "busybox", "sh", "-c",
+                     "trap '' INT; echo ready; sleep 1000")  # fmt: skip
+    terminal.expect(b"ready")
+    for _ in range(3):
+        terminal.type(b"\x03")
+        time.sleep(0.2)  # the kernel makes one of two signals that come at once
+    terminal.expect(b"got 3 SIGTERM/SIGINTs, forcefully exiting")
+    assert terminal.wait() == 1
+
+
+def test_the_terminal_is_as_it_was_when_the_client_is_gone(knarr: Opened) -> None:
+    shell = knarr("-i", program=("sh",))
+    shell.expect(b"# ")
+    shell.type(
+        f"{' '.join(KNARR)} run --rm -it busybox true; stty -a | grep -c ' echo '\n".encode()
+    )
+    shell.expect(b"\n1\r\n")
+
+
+def test_following_ends_with_ctrl_c(knarr: Opened, daemon: Daemon) -> None:
+    daemon.docker("run", "-d", "--name", "term", "busybox", "sh", "-c", "echo one; sleep 1000")
+    terminal = knarr("logs", "-f", "term")
+    terminal.expect(b"one")
+    terminal.type(b"\x03")
+    assert terminal.wait() == 130
+
+
+def test_stats_paint_one_picture_over_the_other(knarr: Opened, daemon: Daemon) -> None:
+    daemon.docker("run", "-d", "--name", "term", "busybox", "sleep", "1000")
+    terminal = knarr("stats", "term")
+    terminal.expect(b"\x1b[HCONTAINER ID")
+    terminal.expect(b"iB / ")
+    terminal.expect(b"\x1b[H")
+    terminal.type(b"\x03")
+    assert terminal.wait() == 130

@@ -1,4 +1,4 @@
-"""A program on a terminal of its own, typed at and read from as a person would."""
+"""A program on a terminal of its own, driven as a person would: type, look, resize."""
 
 import fcntl
 import os
@@ -9,71 +9,78 @@ import struct
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Final
+from contextlib import contextmanager
 
-_PATIENCE_SECONDS: Final = 15.0
+_PATIENCE_S = 20.0
 
 
 class Terminal:
-    """What the program wrote so far is in ``seen``."""
+    """One program's terminal, from the side where the person sits."""
 
-    def __init__(
-        self, argv: Sequence[str], environ: Mapping[str, str], size: tuple[int, int]
-    ) -> None:
-        self.pid, self._master = pty.fork()
-        if self.pid == 0:
-            os.execvpe(argv[0], list(argv), dict(environ))
-        self.seen = ""
-        self.resize(*size)
+    def __init__(self, pid: int, descriptor: int) -> None:
+        self.pid = pid
+        self._descriptor = descriptor
+        self.shown = b""  # all that has appeared so far
+        self._read = 0  # how much of it ``expect`` has passed
 
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
+    def type(self, text: bytes) -> None:
+        os.write(self._descriptor, text)
 
     def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        os.kill(self.pid, signal.SIGWINCH)
+        """The kernel tells the program with SIGWINCH."""
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def expect(self, text: str) -> None:
-        """Read until ``text`` has come; what came before it is forgotten."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while text not in self.seen:
-            ready, _, _ = select.select([self._master], [], [], 0.1)
-            try:
-                piece = os.read(self._master, 65536) if ready else b""
-            except OSError:  # the other end is closed
-                piece = b""
-            self.seen += piece.decode(errors="replace")
-            if not piece and time.monotonic() > deadline:
-                raise AssertionError(f"{text!r} did not come; this did: {self.seen!r}")
-        self.seen = self.seen.partition(text)[2]
+    def expect(self, text: bytes) -> None:
+        """Wait until ``text`` appears after what was expected before."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while text not in self.shown[self._read :]:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} did not appear: {self.shown[self._read :]!r}"
+            assert self._more(left), f"it ended without {text!r}: {self.shown!r}"
+        self._read = self.shown.index(text, self._read) + len(text)
 
-    def exit_code(self) -> int:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            ready, _, _ = select.select([self._master], [], [], 0.05)
-            if ready:
-                with suppress(OSError):
-                    self.seen += os.read(self._master, 65536).decode(errors="replace")
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.pid = 0
-                return os.waitstatus_to_exitcode(status)
-        raise AssertionError(f"the program goes on; it wrote {self.seen!r}")
+    def _more(self, seconds: float) -> bool:
+        if not select.select([self._descriptor], [], [], min(seconds, 0.1))[0]:
+            return True
+        try:
+            data = os.read(self._descriptor, 65536)
+        except OSError:  # EIO: the program has left its terminal
+            return False
+        self.shown += data
+        return bool(data)
+
+    def kill(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """The exit code, after all its output."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while self._more(deadline - time.monotonic()):
+            assert time.monotonic() < deadline, f"it does not end: {self.shown[-500:]!r}"
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
 
     def close(self) -> None:
+        os.close(self._descriptor)
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        os.close(self._master)
 
 
 @contextmanager
 def on_terminal(
-    argv: Sequence[str], environ: Mapping[str, str], size: tuple[int, int] = (30, 100)
+    argv: Sequence[str], environ: Mapping[str, str], *, rows: int = 24, columns: int = 80
 ) -> Iterator[Terminal]:
-    """size: rows and columns."""
-    terminal = Terminal(argv, environ, size)
+    """``argv`` on a new terminal, for the length of a block."""
+    pid, descriptor = pty.fork()
+    if not pid:
+        try:
+            os.execvpe(argv[0], list(argv), dict(environ))
+        finally:
+            os._exit(127)
+    terminal = Terminal(pid, descriptor)
+    terminal.resize(rows, columns)
     try:
         yield terminal
     finally:
