@@ -19,7 +19,7 @@ from knarr.dockerfile.request import (
 )
 from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unsupported
-from knarr.http.message import Request
+from knarr.http.message import Request, Response
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.build import BuildCachePruned, BuildExtension, BuildFinding
 from knarr.spec.docker.progress import Progress
@@ -150,6 +150,13 @@ async def prune(
 async def cancel(engine: Engine, *, id: str = "") -> None:  # noqa: A002
     """BuildCancel."""
     engine.builds.cancel(id)
+
+
+@route("GET", "/knarr/images/{name:path}/files")
+async def files(engine: Engine, name: str) -> Response:
+    """knarr's own: an image's file system as one tar, without what a container adds to it."""
+    headers = {"Content-Type": "application/x-tar"}
+    return Response(headers=headers, body=await engine.builds.files(name))
 
 
 @route("POST", "/session")

@@ -31,7 +31,8 @@ async def disk_usage(engine: Engine, *, type: tuple[str, ...] = ()) -> Json:  # 
     if "volume" in wanted:
         answer["Volumes"] = await engine.volumes.usage()
     if "build-cache" in wanted:
-        answer["BuildCache"] = []
+        usage = await engine.builds.cache.usage()
+        answer["BuildCache"] = [msgspec.to_builtins(each) for each in usage]
     return answer
 
 

@@ -12,6 +12,7 @@ from knarr.errors import InvalidArgument
 from knarr.snapshot.tar import END, Member, formatted, header, padding
 
 _FLUSH_BYTES: Final = 1 << 20
+_SECOND_NS: Final = 1_000_000_000
 _LARGE_BYTES: Final = 256 << 10  # content from here on is handed through in its own pieces
 
 
@@ -59,7 +60,7 @@ class LayerDraft:
         self._made_ns = made_ns
         self._drafted: dict[str, _Drafted] = {}
         self._real: dict[str, str] = {"": ""}
-        self.newest_ns = 0  # of all that came from a source
+        self.newest_ns = 0  # of all that came from a source, in whole seconds as in the archive
 
     def __len__(self) -> int:
         return len(self._drafted)
@@ -79,7 +80,7 @@ class LayerDraft:
         A directory that the base has gets the new mode and owner, too.
         Raises InvalidArgument where a file stands in the way of a directory or the reverse.
         """
-        self.newest_ns = max(self.newest_ns, member.mtime_ns)
+        self.newest_ns = max(self.newest_ns, member.mtime_ns // _SECOND_NS * _SECOND_NS)
         if entry.is_directory:
             real = self._real_directory(path)
         else:
@@ -160,24 +161,48 @@ class LayerDraft:
 
     def write(self, sink: Callable[[bytes | memoryview], None]) -> None:
         """The archive, in pieces that do not change afterwards."""
-        output = _Buffered(sink)
+        for piece in self.pieces():
+            sink(piece)
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """The same, one after the other; small files are put together."""
+        pending = bytearray()
         first_name: dict[tuple[int, object], bytes] = {}
         for path in sorted(self._drafted, key=_in_order):
-            member, entry, tree = self._drafted[path]
-            name = path.encode(errors="surrogateescape")
-            if entry.is_directory:
-                output.add(formatted(member._replace(name=name + b"/")))
-                continue
-            if entry.same is not None:
-                known = first_name.setdefault((id(tree), entry.same), name)
-                if known is not name:
-                    output.add(formatted(_as_link(member, name, known)))
-                    continue
-            output.add(formatted(member._replace(name=name)))
-            if member.kind == header.REGULAR and tree is not None:
-                output.content(tree, entry)
-        output.add(END)
-        output.flush()
+            member, content = self._member(path, first_name)
+            pending += formatted(member)
+            if content is not None:
+                tree, entry = content
+                if member.size >= _LARGE_BYTES:
+                    yield memoryview(pending)
+                    pending = bytearray()
+                    yield from tree.read(entry)
+                else:
+                    for piece in tree.read(entry):
+                        pending += piece
+                pending += bytes(padding(member.size))
+            if len(pending) >= _FLUSH_BYTES:
+                yield memoryview(pending)
+                pending = bytearray()
+        pending += END
+        yield memoryview(pending)
+
+    def _member(
+        self, path: str, first_name: dict[tuple[int, object], bytes]
+    ) -> tuple[Member, tuple[Tree, Entry] | None]:
+        """An entry's header, and where its content comes from if it has any."""
+        member, entry, tree = self._drafted[path]
+        name = path.encode(errors="surrogateescape")
+        if entry.is_directory:
+            return member._replace(name=name + b"/"), None
+        if entry.same is not None:
+            known = first_name.setdefault((id(tree), entry.same), name)
+            if known is not name:
+                return _as_link(member, name, known), None
+        member = member._replace(name=name)
+        if member.kind != header.REGULAR or tree is None:
+            return member, None
+        return member, (tree, entry)
 
 
 def _in_order(path: str) -> str:
@@ -204,31 +229,3 @@ def _dangling(base: Tree, path: str) -> str:
         else:
             kept.append(part)
     return "/".join(kept)
-
-
-class _Buffered:
-    """Small pieces put together, so that a thousand small files cost a few writes."""
-
-    def __init__(self, sink: Callable[[bytes | memoryview], None]) -> None:
-        self._sink = sink
-        self._pending = bytearray()
-
-    def add(self, piece: bytes | memoryview) -> None:
-        self._pending += piece
-        if len(self._pending) >= _FLUSH_BYTES:
-            self.flush()
-
-    def content(self, tree: Tree, entry: Entry) -> None:
-        if entry.member.size < _LARGE_BYTES:
-            for piece in tree.read(entry):
-                self._pending += piece
-        else:
-            self.flush()
-            for piece in tree.read(entry):
-                self._sink(piece)
-        self.add(bytes(padding(entry.member.size)))
-
-    def flush(self) -> None:
-        if self._pending:
-            self._sink(memoryview(self._pending))
-            self._pending = bytearray()

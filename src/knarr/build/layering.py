@@ -3,7 +3,7 @@
 Synchronous and for threads: each opens what it stands on, writes one archive, and commits it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from knarr.build.ops import Copy, MakeDirectory
 from knarr.build.owners import owner_ids
 from knarr.build.selection import pick, place
 from knarr.build.squashing import squash
-from knarr.build.tree import FolderTree, Tree
+from knarr.build.tree import FolderTree, Tree, walk
 from knarr.errors import NotFound
 from knarr.ids import DiffId, new_hex
 from knarr.snapshot import Layer, Layers
@@ -74,6 +74,14 @@ class Layering:
         with self._layers.writer() as writer:
             draft.write(writer.write)
             return writer.commit()
+
+    def whole(self, diff_ids: Sequence[DiffId]) -> Generator[bytes | memoryview]:
+        """All files that these layers show, as one archive without whiteouts."""
+        with self._tree(Layered(diff_ids=tuple(diff_ids))) as tree:
+            draft = LayerDraft(EmptyTree())
+            for entry in walk(tree, ""):
+                draft.put(entry.path, tree, entry, entry.member)
+            yield from draft.pieces()
 
     def squash(self, base: Sequence[DiffId], top: Sequence[DiffId]) -> Layer:
         """One layer that does on ``base`` what the layers of ``top`` do."""

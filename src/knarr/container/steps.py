@@ -127,6 +127,11 @@ class StepRunner:
             mounts=tuple(_mount(each) for each in process.mounts),
             files=files,
             network_namespace=namespace,
+            file_sources=frozenset(
+                str(each.source)
+                for each in process.mounts
+                if isinstance(each, BoundPath) and not each.source.is_dir()
+            ),
         )
         plan = runtime_spec(config, host, around, self._machine)
         return Launch(id=process.id, spec=plan.spec, runtime=self._runtimes.default)

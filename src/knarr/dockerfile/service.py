@@ -78,6 +78,23 @@ class BuildService:
         plan = lower(prepared.dockerfile, options, known)
         return findings(Subject(plan=plan, ignore=prepared.opened.ignore))
 
+    async def files(self, ref: str) -> AsyncIterator[bytes]:
+        """The file system of an image as one archive: what a build's result is without its layers.
+
+        Raises NotFound before the first byte.
+        """
+        image = self._images.resolve(ref)
+        pieces = self._solver.layering.whole(image.diff_ids)
+
+        async def stream() -> AsyncIterator[bytes]:
+            try:
+                while piece := await asyncio.to_thread(next, pieces, b""):
+                    yield bytes(piece)
+            finally:
+                await asyncio.to_thread(pieces.close)
+
+        return stream()
+
     def cancel(self, build_id: str) -> None:
         """End the build that was given this ID by its client; where there is none, all is well."""
         if (task := self._running.get(build_id)) is not None:

@@ -206,7 +206,9 @@ class Trace:
         self._tell(step, "done")
 
     def failed(self, step: Step, error: Exception) -> None:
-        self._tell(step, "failed", text=str(error))
+        logical = step.statement.line.logical
+        excerpt = logical.source.excerpt(step.statement.place, logical.last_line)
+        self._tell(step, "failed", text=f"{error}\n{excerpt}")
 
     def plain(self, step: Step) -> None:
         self._tell(step, "plain")

@@ -98,6 +98,11 @@ def import_(
     return Lines("POST", "/images/create", pairs, body=archive, headers=headers)
 
 
+def files(ref: str) -> Pieces:
+    """knarr's own: the image's file system as one tar."""
+    return Pieces("GET", path("knarr", "images", ref, "files"))
+
+
 def bootstrap(tag: str, *, suite: str = "", include: Iterable[str] = ()) -> Lines[Progress]:
     """knarr's own: a base image from the distribution's packages, for machines without a registry.
 

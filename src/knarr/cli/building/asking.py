@@ -1,0 +1,205 @@
+"""From the flags of ``build`` to the request that the engine gets."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from knarr.cli.building.context import Extras, Source, gathered
+from knarr.cli.building.options import BuildOptions
+from knarr.cli.cli import Cli
+from knarr.cli.config import Config
+from knarr.cli.create.making import proxy_variables
+from knarr.client.calls import builds, system
+from knarr.client.lean import dumps
+from knarr.errors import InvalidArgument, NotFound, Unsupported
+
+_SECRET_MAX: Final = 500 << 10  # bytes
+_OWN_FLAGS: Final = (
+    "secret", "ssh", "build_context", "check", "explain", "on_error", "no_cache_filter", "allow",
+    "timeout",
+)  # fmt: skip
+
+
+def engine_is_knarr(cli: Cli) -> bool:
+    """Whether the other side is an engine of our own, which knows more than Docker's builder."""
+    with cli.engine.open(system.ping()) as answer:
+        return answer.head.headers.get("server", "").startswith("knarr/")
+
+
+def refuse_own_flags(options: BuildOptions) -> None:
+    """What no other engine understands."""
+    for name in _OWN_FLAGS:
+        if getattr(options, name):
+            flag = name.replace("_", "-")
+            raise Unsupported(f"--{flag} needs knarr's own engine: this is another one")
+
+
+def key_values(pairs: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def build_args(options: BuildOptions, cli: Cli) -> dict[str, str | None]:
+    """``NAME=VALUE``, or ``NAME`` with the value that the environment has; proxies by default."""
+    given: dict[str, str | None] = {}
+    for pair in options.build_arg:
+        name, equals, value = pair.partition("=")
+        given[name] = value if equals else cli.environ.get(name)
+    return {**proxy_variables(cli), **given}
+
+
+def extras_of(options: BuildOptions, cli: Cli) -> Extras:
+    """Secrets and folders that go along. Raises InvalidArgument in BuildKit's words."""
+    secrets = dict(_secret(text, cli.environ) for text in options.secret)
+    folders: dict[str, str] = {}
+    for text in options.build_context:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise InvalidArgument(f"invalid context value: {text}, expected key=value")
+        if "://" not in value and not value.startswith("git@"):
+            if not os.path.isdir(value):
+                raise NotFound(f"failed to get build context {name}: path {value} not found")
+            folders[name.lower()] = value
+    return Extras(secrets=secrets, folders=folders)
+
+
+def _secret(text: str, environ: Mapping[str, str]) -> tuple[str, bytes]:
+    fields = key_values(tuple(text.split(",")))
+    unknown = fields.keys() - {"id", "src", "source", "env", "type"}
+    if unknown:
+        raise InvalidArgument(f"unexpected key '{min(unknown)}' in '{text}'")
+    path = fields.get("src") or fields.get("source") or ""
+    name = fields.get("id") or os.path.basename(path) or fields.get("env", "")
+    if not name:
+        raise InvalidArgument(f"secret missing 'id' in '{text}'")
+    if "/" in name:
+        raise InvalidArgument(f"invalid secret id '{name}'")
+    kind = fields.get("type") or ("env" if fields.get("env") else "")
+    if kind == "env" or (not kind and not path and name in environ):
+        variable = fields.get("env") or path or name
+        if variable not in environ:
+            raise InvalidArgument(f"secret {name}: there is no variable {variable}")
+        return name, environ[variable].encode(errors="surrogateescape")
+    try:
+        with open(path or name, "rb") as file:
+            value = file.read(_SECRET_MAX + 1)
+    except OSError as error:
+        raise InvalidArgument(f"failed to stat {path or name}: {error.strerror}") from error
+    if len(value) > _SECRET_MAX:
+        raise InvalidArgument(f"invalid secret size: more than {_SECRET_MAX >> 10} KiB")
+    return name, value
+
+
+def _agents(options: BuildOptions, cli: Cli) -> dict[str, str]:
+    """Sockets by id. The engine mounts them, so it has to be on this machine."""
+    agents: dict[str, str] = {}
+    for text in options.ssh:
+        name, _, path = text.partition("=")
+        path = path or cli.environ.get("SSH_AUTH_SOCK", "")
+        if not path:
+            raise InvalidArgument("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set")
+        agents[name or "default"] = os.path.abspath(path)
+    if agents and cli.endpoint()[0].scheme != "unix":
+        raise Unsupported("--ssh needs an engine on this machine: its steps use the agent's socket")
+    return agents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """A build as it will be asked for."""
+
+    cli: Cli
+    options: BuildOptions
+    source: Source
+    extras: Extras
+    knarr: bool
+
+    @property
+    def sees_folder(self) -> bool:
+        """Whether the engine may be able to read the folder by itself."""
+        local = self.cli.endpoint()[0].scheme == "unix"
+        return self.knarr and local and bool(self.source.folder)
+
+    def request(self, *, beside: bool) -> Any:
+        """beside: the engine is to read the folder, and gets only what is not in there."""
+        options, source = self.options, self.source
+        own = self._own(beside=beside) if self.knarr else None
+        pieces: Iterator[bytes] = iter(())
+        if not source.remote:
+            pieces = source.beside(self.extras) if beside else source.pieces(self.extras)
+        limits = {
+            "memory": options.memory, "memswap": options.memory_swap,
+            "cpushares": options.cpu_shares, "cpuperiod": options.cpu_period,
+            "cpuquota": options.cpu_quota, "cpusetcpus": options.cpuset_cpus,
+            "cpusetmems": options.cpuset_mems, "shmsize": options.shm_size,
+            "cgroupparent": options.cgroup_parent,
+        }  # fmt: skip
+        return builds.build(
+            gathered(pieces),
+            tags=options.tag,
+            dockerfile=source.dockerfile,
+            remote=source.remote,
+            build_args=build_args(options, self.cli),
+            labels=key_values(options.label),
+            cache_from=options.cache_from,
+            ulimits=options.ulimit,
+            extra_hosts=options.add_host,
+            limits={name: value for name, value in limits.items() if value},
+            own=own,
+            registry_config=_registry_config(self.cli.config),
+            target=options.target or None,
+            platform=options.platform or self.cli.environ.get("DOCKER_DEFAULT_PLATFORM") or None,
+            networkmode=None if options.network == "default" else options.network,
+            nocache=options.no_cache or None,
+            pull=options.pull or None,
+            rm=True,
+            squash=options.squash or None,
+            q=(options.quiet and not self.knarr) or None,
+        )
+
+    def _own(self, *, beside: bool) -> dict[str, Any]:
+        options = self.options
+        own: dict[str, Any] = {
+            "Trace": True,
+            "Extras": bool(self.extras) or beside,
+            "Check": options.check,
+            "KeepFailed": options.on_error == "shell",
+            "NoCacheFilter": list(options.no_cache_filter),
+            "Allow": list(options.allow),
+            "Agents": _agents(options, self.cli),
+            "Contexts": self._elsewhere(),
+            "Project": self._project(),
+            "TimeoutSeconds": options.timeout / 1e9,
+        }
+        if beside:
+            there = os.stat(self.source.folder)
+            own["Folder"] = {
+                "Path": self.source.folder, "Device": there.st_dev, "Inode": there.st_ino,
+            }  # fmt: skip
+        return {name: value for name, value in own.items() if value}
+
+    def _elsewhere(self) -> dict[str, str]:
+        """Named contexts that are no folders."""
+        pairs = key_values(self.options.build_context)
+        return {
+            name: value for name, value in pairs.items() if name.lower() not in self.extras.folders
+        }
+
+    def _project(self) -> str:
+        """By what this build is known the next time: its first name, or where it lies."""
+        if self.options.tag:
+            return ""
+        place = self.source.folder or self.source.remote
+        return f"{place} {self.source.dockerfile} {self.options.target}".strip()
+
+
+def _registry_config(config: Config) -> str:
+    """Logins of all registries that the configuration file has, for bases that must be pulled."""
+    auths = config.values.get("auths")
+    if not isinstance(auths, dict) or not auths:
+        return ""
+    known = {server: auth for server, auth in auths.items() if auth}
+    return base64.urlsafe_b64encode(dumps(known).encode()).decode() if known else ""
