@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,7 @@ from knarr.build.session import Session, StepFailed
 from knarr.build.tree import FolderTree, resolve
 from knarr.errors import Forbidden, NotFound
 from knarr.ids import DiffId, new_container_id, new_hex
-from knarr.kernel.mount import unmount
+from knarr.kernel.mount import mounts_beneath, unmount
 from knarr.snapshot import ContainerLayers, Layer, Layers
 from knarr.snapshot.overlay import Writable, mount_overlay, view
 from knarr.snapshot.packing import Times, pack
@@ -56,6 +56,7 @@ class Executor:
         self._runner = runner
         self._cache_mounts = cache_mounts
         self._run = run_root / "builds"
+        _sweep(self._run)
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._scratch = scratch
 
@@ -230,6 +231,18 @@ def _locks_in_order(numbered: tuple[int, Mount]) -> tuple[str, int]:
     """Two steps that lock the same two caches must lock them in one order."""
     number, mount = numbered
     return (mount.id if isinstance(mount, CacheMount) else "", number)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what the steps of a killed daemon had mounted, then their folders.
+
+    What is still mounted after that keeps its folder: behind it lie other people's files.
+    """
+    for point in reversed(mounts_beneath(str(folder))):
+        with suppress(OSError):
+            unmount(point, lazy=True)
+    if not mounts_beneath(str(folder)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_allowed(op: Execute, session: Session) -> None:

@@ -20,7 +20,6 @@ SPELLINGS: Final[dict[str, str]] = {
     "attach": "container attach",
     "build": "image build",
     "builder build": "image build",
-    "buildx build": "image build",
     "commit": "container commit",
     "compose convert": "compose config",
     "container list": "container ls",

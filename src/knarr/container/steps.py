@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from knarr.build.runner import BoundPath, Ended, MemoryPath, Output, Process
-from knarr.container.facts import account_files, make_working_directory
+from knarr.container.facts import account_files, make_working_directory, source_facts
 from knarr.container.files import write_files
 from knarr.container.machine import Machine
 from knarr.container.plan import Surroundings, runtime_spec
@@ -127,10 +127,8 @@ class StepRunner:
             mounts=tuple(_mount(each) for each in process.mounts),
             files=files,
             network_namespace=namespace,
-            file_sources=frozenset(
-                str(each.source)
-                for each in process.mounts
-                if isinstance(each, BoundPath) and not each.source.is_dir()
+            sources=source_facts(
+                str(each.source) for each in process.mounts if isinstance(each, BoundPath)
             ),
         )
         plan = runtime_spec(config, host, around, self._machine)
