@@ -18,6 +18,7 @@ from knarr.spec.docker.network import (
 _NO_FILTERS = Filters({})
 
 
+@route("GET", "/networks/")
 @route("GET", "/networks")
 async def networks(engine: Engine, *, filters: Filters = _NO_FILTERS) -> Sequence[NetworkInspect]:
     """NetworkList."""
