@@ -103,7 +103,7 @@ class Journal:
 
 def _write(path: str, document: dict[str, Any]) -> None:
     with open(f"{path}.new", "w", encoding="utf-8") as file:
-        json.dump(document, file)
+        file.write(json.dumps(document))  # not json.dump, which is ten times slower
     os.rename(f"{path}.new", path)
 
 

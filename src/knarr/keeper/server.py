@@ -12,6 +12,7 @@ from knarr.keeper.attach import Client
 from knarr.keeper.files import remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
 from knarr.keeper.loop import GONE, READ, WRITE, Loop
+from knarr.keeper.program import Programs
 from knarr.keeper.sandbox import Sandboxes
 from knarr.keeper.spawn import Hidden, Order
 from knarr.keeper.sweep import Sweeper
@@ -135,6 +136,7 @@ class Server:
     def __init__(self, loop: Loop, run_root: str, journal: Journal, layout: Layout) -> None:
         self._loop, self._run_root, self._journal, self._layout = loop, run_root, journal, layout
         self._sweeper = Sweeper(loop)
+        self._programs = Programs()
         self._sandboxes = Sandboxes(f"{run_root}/netns")
         self._tasks: dict[Key, Task] = {}
         self._daemon: Connection | None = None
@@ -298,7 +300,7 @@ class Server:
     def _task(self, key: Key) -> Task:
         if (task := self._tasks.get(key)) is None:
             task = self._tasks[key] = Task(
-                self._loop, self._journal, self._sweeper, key, self._over
+                self._loop, self._journal, self._sweeper, self._programs, key, self._over
             )
         return task
 

@@ -28,20 +28,25 @@ class Order(NamedTuple):
     hidden: Hidden | None
 
 
-def spawn(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -> int:
+def spawn(
+    order: Order, executable: int | str, stdio: tuple[int, int, int], entrances: Sequence[int]
+) -> int:
     """Fork, enter the groups behind ``entrances``, become the program; its PID.
 
+    executable: a path or a descriptor; the order's ``argv[0]`` is no more than a name then.
     A fork, not a spawn: only a process that writes "0" for itself moves without an RCU grace
     period (kernel/cgroups.py), and the keeper must not go into a group that may be frozen or full.
     What fails between fork and exec is written where the program would write it.
     """
     pid = os.fork()
     if pid == 0:
-        _become(order, stdio, entrances)
+        _become(order, executable, stdio, entrances)
     return pid
 
 
-def _become(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int]) -> NoReturn:
+def _become(
+    order: Order, executable: int | str, stdio: tuple[int, int, int], entrances: Sequence[int]
+) -> NoReturn:
     try:
         os.setsid()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
@@ -52,7 +57,7 @@ def _become(order: Order, stdio: tuple[int, int, int], entrances: Sequence[int])
         os.chdir(order.directory)
         for target, descriptor in enumerate(stdio):
             os.dup2(descriptor, target)
-        os.execve(order.argv[0], order.argv, order.environment)
+        os.execve(executable, order.argv, order.environment)
     except OSError as error:
         line = json.dumps({"level": "error", "msg": f"{order.argv[0]}: {error}"})
         with open(order.error_log, "a", encoding="utf-8") as file:

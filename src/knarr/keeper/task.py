@@ -13,6 +13,7 @@ from knarr.keeper.console import Console
 from knarr.keeper.files import copy_file, remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
 from knarr.keeper.loop import GONE, READ, Loop
+from knarr.keeper.program import Programs
 from knarr.keeper.record import LogWriter
 from knarr.keeper.spawn import Order, spawn
 from knarr.keeper.stdio import Stdio
@@ -94,9 +95,16 @@ class Task:
     """A key at first, that clients may attach to; then a process; then an exit."""
 
     def __init__(
-        self, loop: Loop, journal: Journal, sweeper: Sweeper, key: Key, over: OnExited
+        self,
+        loop: Loop,
+        journal: Journal,
+        sweeper: Sweeper,
+        programs: Programs,
+        key: Key,
+        over: OnExited,
     ) -> None:
-        self._loop, self._journal, self._sweeper, self.key = loop, journal, sweeper, key
+        self._loop, self._journal, self._sweeper = loop, journal, sweeper
+        self._programs, self.key = programs, key
         self._over = over
         self.stdio = Stdio(loop, self._streams_ended)
         self.alive: Alive | None = None
@@ -135,16 +143,17 @@ class Task:
         self._loop.on_exit(pid, lambda status, _: self._runtime_ended(start, ends, answer, status))
 
     def _spawn(self, start: Start, ends: Ends) -> int:
+        executable = self._programs.executable(start.order.argv[0])
         group = start.cgroup if start.enters else None
         if group is None:
-            return spawn(start.order, ends.theirs, ())
+            return spawn(start.order, executable, ends.theirs, ())
         if not self.key.exec:
             self._sweeper.spare(group.path)
             group.create()
             group.apply(start.writes)
         entrances = group.entrances()
         try:
-            return spawn(start.order, ends.theirs, entrances)
+            return spawn(start.order, executable, ends.theirs, entrances)
         finally:
             _close(entrances)
 
