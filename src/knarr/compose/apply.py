@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -35,7 +35,7 @@ from knarr.compose.actions import (
     StopContainer,
     UnpauseContainer,
 )
-from knarr.compose.attribute import Scene
+from knarr.compose.attribute import Scene, config, host_config
 from knarr.compose.attributes.networks import endpoint
 from knarr.compose.attributes.security_opt import seccomp_file
 from knarr.compose.engine import Engines
@@ -54,9 +54,9 @@ from knarr.compose.translation import (
     volume_body,
     with_containers,
 )
-from knarr.compose.waiting import wait_for
+from knarr.compose.waiting import OptionalFailed, wait_for
 from knarr.errors import Conflict, KnarrError, NotFound
-from knarr.spec.docker.container import ContainerCreated, ContainerSummary
+from knarr.spec.docker.container import ContainerCreate, ContainerCreated, ContainerSummary
 from knarr.spec.docker.image import ImageInspect
 from knarr.spec.document import encode
 
@@ -119,6 +119,24 @@ def apply(plan: Plan, project: Project, observed: Observed, engines: Engines, me
         raise failure
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOff:
+    """The container of a ``run``. aliases: others find it under the service's names too."""
+
+    service: Service
+    name: str
+    slug: str
+    aliases: bool = False
+    auto_remove: bool = False
+
+
+def create_one_off(
+    container: OneOff, project: Project, observed: Observed, engines: Engines, means: Means
+) -> str:
+    """Its identifier; it does not run yet."""
+    return _Applier(project, observed, engines, means).one_off(container)
+
+
 class _Applier:
     def __init__(
         self, project: Project, observed: Observed, engines: Engines, means: Means
@@ -169,7 +187,16 @@ class _Applier:
     def _tell(
         self, action: Action, text: str, state: State = State.WORKING, detail: str = ""
     ) -> None:
-        self._means.report(Progress(subject=action.subject, text=text, state=state, detail=detail))
+        for subject in self._subjects(action):
+            self._means.report(Progress(subject=subject, text=text, state=state, detail=detail))
+
+    def _subjects(self, action: Action) -> list[str]:
+        """What a report is about: of a wait all containers that are waited for."""
+        if isinstance(action, RunProvider):
+            return []  # the program tells itself what it does
+        if isinstance(action, Await):
+            return [f"Container {name}" for name in self._state.of_service(action.service)]
+        return [action.subject]
 
     # networks, volumes, images
 
@@ -270,7 +297,30 @@ class _Applier:
         identifier = self._made(scene, action.container, {})
         self._state.add(service.name, action.container, identifier)
 
-    def _made(self, scene: Scene, name: str, more_labels: Mapping[str, str]) -> str:
+    def one_off(self, container: OneOff) -> str:
+        service = container.service
+        scene = replace(
+            self._scene(service, 0, container.name, {}), service_aliases=container.aliases
+        )
+        own = {labels.SLUG: container.slug, labels.ONE_OFF: labels.YES}
+        interactive = service.get("stdin_open", False)
+        identifier = self._made(
+            scene, container.name, own,
+            lambda body: host_config(
+                config(body, attach_stdin=interactive, stdin_once=interactive),
+                auto_remove=container.auto_remove,
+            ),
+        )  # fmt: skip
+        self._inject(service, identifier)
+        return identifier
+
+    def _made(
+        self,
+        scene: Scene,
+        name: str,
+        more_labels: Mapping[str, str],
+        changed: Callable[[ContainerCreate], ContainerCreate] = lambda body: body,
+    ) -> str:
         """A container for the scene; with older engines it joins its other networks afterwards."""
         service = scene.service
         image = service.image_name(self._project.name, self._means.separator)
@@ -287,7 +337,7 @@ class _Applier:
         platform = service.get("platform") or self._project.environment.get(
             "DOCKER_DEFAULT_PLATFORM"
         )
-        request = containers.create(body, name=name, platform=platform)
+        request = containers.create(changed(body), name=name, platform=platform)
         created = self._engines.ask(request, ContainerCreated)
         for warning in created.warnings:
             self._means.report(
@@ -345,16 +395,19 @@ class _Applier:
     def _start(self, action: StartContainer) -> None:
         service = self._service(action.service)
         identifier = self._state.names.get(action.container, action.container)
+        self._inject(service, identifier)
+        self._engines.do(containers.start(identifier))
+        self._means.started(action, identifier)
+        for hook in service.get("post_start", []):
+            self._hook(identifier, action, hook)
+
+    def _inject(self, service: Service, identifier: str) -> None:
         for file in injected(self._project, service):
             self._engines.do(
                 containers.put_archive(
                     identifier, "/", archive(file, time.time()), copy_ids=file.owned
                 )
             )
-        self._engines.do(containers.start(identifier))
-        self._means.started(action, identifier)
-        for hook in service.get("post_start", []):
-            self._hook(identifier, action, hook)
 
     def _hook(self, identifier: str, action: Any, hook: Mapping[str, Any]) -> None:
         run_hook(
@@ -395,4 +448,8 @@ class _Applier:
 
     def _await(self, action: Await) -> str:
         identifiers = [self._state.names[name] for name in self._state.of_service(action.service)]
-        return wait_for(self._engines, action, identifiers, self._means)
+        try:
+            return wait_for(self._engines, action, identifiers, self._means.wait_timeout)
+        except OptionalFailed as error:
+            self._tell(action, str(error), State.WARNING)
+            return "Skipped"

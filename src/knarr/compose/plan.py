@@ -5,7 +5,7 @@ dependencies, and only when all are created does the first one start.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from knarr.compose import labels
@@ -23,7 +23,6 @@ from knarr.compose.actions import (
     RemoveContainer,
     RemoveNetwork,
     RemoveVolume,
-    RunProvider,
     StartContainer,
     StopContainer,
 )
@@ -98,6 +97,33 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
     Raises NotFound for what is external and missing, InvalidArgument for what cannot be scaled.
     """
     return _Up(project, observed, options).plan()
+
+
+def plan_dependencies(project: Project, observed: Observed, name: str, options: UpOptions) -> Plan:
+    """What a one-off container of a service needs: the others up, as it asks for them."""
+    service = project.services[name]
+    others = {key: each for key, each in project.services.items() if key != name}
+    rest = replace(project, services=others, disabled={**project.disabled, name: service})
+    plan = plan_up(rest, observed, options)
+    starts: dict[str, list[str]] = {}
+    for action in plan.actions:
+        if isinstance(action, StartContainer):
+            starts.setdefault(action.service, []).append(action.key)
+    awaits = [
+        Await(
+            key=f"await {other} {dependency.condition}",
+            after=frozenset(starts.get(other, ())),
+            service=other,
+            condition=dependency.condition,
+            required=dependency.required,
+            for_service=name,
+        )
+        for other, dependency in sorted(service.dependencies.items())
+        if dependency.condition != CONDITION_STARTED and other in others
+    ]
+    known = {action.key for action in plan.actions}
+    more = tuple(each for each in awaits if each.key not in known)
+    return replace(plan, actions=(*plan.actions, *more))
 
 
 @dataclass(slots=True)
@@ -307,15 +333,7 @@ class _Up:
 
     def _service(self, service: Service) -> None:
         if service.get("provider"):
-            after = frozenset(
-                each for name in service.dependencies for each in self.created.get(name, ())
-            )
-            self._add(
-                RunProvider(
-                    key=f"provider {service.name}", after=after, service=service.name, verb="up"
-                )
-            )
-            return
+            return  # its program has been asked already: what it tells is part of the project
         wanted = service.replicas
         if wanted > 1 and service.get("container_name"):
             raise InvalidArgument(

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from knarr.client.calls import containers
 from knarr.compose.actions import Await
 from knarr.compose.engine import Engines
-from knarr.compose.report import Progress, Report, State
 from knarr.errors import KnarrError
 from knarr.spec.docker.container import ContainerInspect
 
@@ -16,45 +15,39 @@ COMPLETED: Final = "service_completed_successfully"
 _STEP_S: Final = 0.1
 
 
-class Waiter(Protocol):
-    """What waiting needs to know."""
-
-    @property
-    def report(self) -> Report: ...
-
-    @property
-    def wait_timeout(self) -> float | None: ...
+class OptionalFailed(KnarrError):
+    """What is waited for will not be as asked, and who asked can do without."""
 
 
-def wait_for(engines: Engines, action: Await, identifiers: Sequence[str], waiter: Waiter) -> str:
-    """The word for how it is now. Raises KnarrError when it will not be what is asked.
+def wait_for(
+    engines: Engines, action: Await, identifiers: Sequence[str], timeout: float | None
+) -> str:
+    """The word for how it is now. timeout: seconds.
 
-    An optional dependency that fails is warned about instead.
+    Raises KnarrError when it will not be what is asked, OptionalFailed where that is no harm.
     """
-    if not identifiers:
-        complaint = f"{action.for_service or action.service} is missing dependency {action.service}"
+    try:
+        return _wait(engines, action, identifiers, timeout)
+    except KnarrError as error:
         if action.required:
-            raise KnarrError(complaint)
-        return _skipped(action, waiter, complaint)
-    limit = waiter.wait_timeout
-    deadline = None if limit is None else time.monotonic() + limit
+            raise
+        raise OptionalFailed(f"optional dependency {error}") from error
+
+
+def _wait(
+    engines: Engines, action: Await, identifiers: Sequence[str], timeout: float | None
+) -> str:
+    if not identifiers:
+        dependent = action.for_service or action.service
+        raise KnarrError(f"{dependent} is missing dependency {action.service}")
+    deadline = None if timeout is None else time.monotonic() + timeout
     while True:
-        try:
-            word = _state(engines, action.condition, action.service, identifiers)
-        except KnarrError as error:
-            if action.required:
-                raise
-            return _skipped(action, waiter, f"optional dependency {error}")
+        word = _state(engines, action.condition, action.service, identifiers)
         if word:
             return word
         if deadline is not None and time.monotonic() > deadline:
-            raise KnarrError("timeout waiting for dependencies")
+            raise KnarrError(f"application not healthy after {timeout:g}s")
         time.sleep(_STEP_S)
-
-
-def _skipped(action: Await, waiter: Waiter, complaint: str) -> str:
-    waiter.report(Progress(subject=action.subject, text=complaint, state=State.WARNING))
-    return "Skipped"
 
 
 def _state(engines: Engines, condition: str, service: str, identifiers: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.compose.display import Display, display
-from knarr.compose.actions import Action, Await, Checkpoint, Plan
+from knarr.compose.actions import Action, Await, Checkpoint, Plan, RunProvider
 from knarr.compose.apply import Means, apply
 from knarr.compose.config import select
 from knarr.compose.discovery import Found, ProjectOptions, find, is_true
@@ -226,8 +226,14 @@ class Call:
         if self.dry_run:
             self._show(plan.actions)
             return
+        more.setdefault("provide", lambda action: self._provide(project, action))
         with self.settled():
             apply(plan, project, observed, self.engines, self.means(**more))
+
+    def _provide(self, project: Project, action: RunProvider) -> None:
+        from knarr.cli.compose.providing import provide
+
+        provide(self, project, project.all_services[action.service], action.verb)
 
     @contextmanager
     def settled(self) -> Iterator[None]:

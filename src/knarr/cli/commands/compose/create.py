@@ -9,6 +9,7 @@ from knarr.cli.compose.bringing_up import (
 )
 from knarr.cli.compose.call import called
 from knarr.cli.compose.flags import Common, CreateFlags
+from knarr.cli.compose.providing import prepared
 
 
 @command("compose create", usage="[SERVICE...]")
@@ -18,6 +19,7 @@ def create(cli: Cli, *services: str, common: Common, flags: CreateFlags) -> None
     with called(cli, common) as call:
         project = call.project(services, scale=flags.scale)
         images = image_options(call, flags)
+        project = prepared(call, project)
         observed = ensure_images(call, project, images, quiet=flags.quiet_pull)
         options = up_options(call, flags, services, start=False)
         plan = plan_for(call, project, observed, options)

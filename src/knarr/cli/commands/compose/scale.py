@@ -3,6 +3,7 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.bringing_up import ensure_images, image_options, plan_for, up_options
 from knarr.cli.compose.call import Scaled, called
 from knarr.cli.compose.flags import Common, CreateFlags
+from knarr.cli.compose.providing import prepared
 
 
 @command("compose scale", usage="[SERVICE=REPLICAS...]")
@@ -17,6 +18,7 @@ def scale(
     flags = CreateFlags()
     with called(cli, common) as call:
         project = call.project(services, dependencies=not no_deps, scale=scales)
+        project = prepared(call, project)
         observed = ensure_images(call, project, image_options(call, flags))
         plan = plan_for(call, project, observed, up_options(call, flags, services))
         call.carry_out(plan, project, observed)

@@ -15,6 +15,7 @@ from knarr.cli.compose.call import Call, called, positive_timeout
 from knarr.cli.compose.flags import Common, CreateFlags
 from knarr.cli.compose.foreground import Ending, Foreground
 from knarr.cli.compose.logs import LogPrinter
+from knarr.cli.compose.providing import prepared
 from knarr.compose.discovery import is_true
 from knarr.compose.plan import FORCE
 from knarr.compose.project import Project
@@ -82,6 +83,7 @@ def up(
             **({"recreate_dependencies": FORCE} if always_recreate_deps else {}),
         )  # fmt: skip
         limit = float(wait_timeout) if wait_timeout else None
+        project = prepared(call, project)
         observed = ensure_images(
             call, project, image_options(call, flags),
             quiet=flags.quiet_pull, builds=BuildOptions(quiet=quiet_build),

@@ -7,6 +7,7 @@ from knarr.cli.compose.building import BuildOptions
 from knarr.cli.compose.call import Call, called
 from knarr.cli.compose.flags import Common
 from knarr.cli.compose.logs import LogPrinter
+from knarr.cli.compose.providing import prepared
 from knarr.cli.compose.watching import Watcher
 from knarr.compose.images import ImageOptions
 from knarr.compose.plan import NEVER, UpOptions
@@ -52,6 +53,7 @@ def _bring_up(
     }
     project = replace(project, services=built)
     images = ImageOptions(separator=call.separator)
+    project = prepared(call, project)
     observed = ensure_images(call, project, images, quiet=builds.quiet, builds=builds)
     options = UpOptions(
         services=services,
