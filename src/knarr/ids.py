@@ -1,7 +1,7 @@
 """Identifiers: what they look like, how new ones are made, how short ones are read."""
 
+import os
 import re
-import secrets
 from typing import Final, NewType
 
 ContainerId = NewType("ContainerId", str)  # 64 hex digits
@@ -21,7 +21,7 @@ SHORT_LENGTH: Final = 12
 def new_hex() -> str:
     """64 random hex digits, never all decimal in the first 12: a hostname must not be a number."""
     while True:
-        digits = secrets.token_hex(32)
+        digits = os.urandom(32).hex()
         if not digits[:SHORT_LENGTH].isdecimal():
             return digits
 

@@ -22,6 +22,7 @@ from typing import Final, Self
 from knarr.content import Hasher, write_all
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 from knarr.ids import DiffId, Digest
+from knarr.snapshot.apart import prepare_apart
 from knarr.snapshot.changes import is_opaque
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.model import Contents, Layer
@@ -30,19 +31,27 @@ from knarr.snapshot.unpacked import TREE
 
 _TAR: Final = "layer.tar"
 _PREFIX: Final = "sha256:"
+APART_BYTES: Final = 16 << 20
 
 
 class Layers:
     """Each layer's tar, and what a driver makes of it. The first driver that can is taken."""
 
     def __init__(
-        self, data_root: Path, drivers: Sequence[Snapshotter], limits: Limits = LIMITS
+        self,
+        data_root: Path,
+        drivers: Sequence[Snapshotter],
+        limits: Limits = LIMITS,
+        *,
+        apart_bytes: int = APART_BYTES,
     ) -> None:
+        """apart_bytes: layers of this size and above are prepared by a worker process."""
         self._folder = data_root / "layers"
         self._incoming = self._folder / "tmp"
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._drivers = tuple(drivers)
         self._limits = limits
+        self._apart_bytes = apart_bytes
         self._lock = threading.Lock()
         self._preparing = threading.Lock()
         self._pins: Counter[DiffId] = Counter()
@@ -198,13 +207,14 @@ class Layers:
         return contents
 
     def _built(self, incoming: Path) -> Contents:
-        """By the first driver that can."""
-        with mapped(incoming / _TAR) as data:
-            for driver in self._drivers:
-                try:
+        """By the first driver that can; a large layer in a process of its own."""
+        apart = (incoming / _TAR).stat().st_size >= self._apart_bytes
+        for driver in self._drivers:
+            with suppress(Unsupported):
+                if apart:
+                    return prepare_apart(driver.name, incoming, self._limits)
+                with mapped(incoming / _TAR) as data:
                     return driver.build(data, incoming, self._limits)
-                except Unsupported:
-                    continue
         raise Unsupported("no snapshotter of this machine can take this layer")
 
     def _measured(self, folder: Path) -> Contents:

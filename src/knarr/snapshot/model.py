@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from knarr.content import digest_of
+from knarr.content.hashing import digest_of
 from knarr.ids import ChainId, DiffId
 
 

@@ -36,13 +36,16 @@ _LAYERS_OWN_FAULT: Final = frozenset({
 })  # fmt: skip
 
 
-def unpack(data: memoryview, root: int, limits: Limits = LIMITS) -> Contents:
+def unpack(
+    data: memoryview, root: int, limits: Limits = LIMITS, *, umask: int | None = None
+) -> Contents:
     """Unpack the archive ``data`` into the empty directory open as ``root``.
 
+    umask: this process's, where the caller knows it; else the kernel is asked.
     Raises InvalidArgument for an archive that is broken or hostile, Unavailable when the disk is
     full; the caller deletes what was unpacked until then.
     """
-    unpacker = Unpacker(root, data)
+    unpacker = Unpacker(root, data, _umask() if umask is None else umask)
     content_bytes = entries = 0
     try:
         for member in members(data, limits):
@@ -58,14 +61,14 @@ def unpack(data: memoryview, root: int, limits: Limits = LIMITS) -> Contents:
 class Unpacker:
     """Places one member after the other; ``finish`` sets the times of directories."""
 
-    def __init__(self, root: int, data: memoryview) -> None:
+    def __init__(self, root: int, data: memoryview, umask: int) -> None:
         self._root = root
         self._data = data
         self._open: dict[bytes, int] = {}  # directories by their plain names
         self._stale: list[int] = []
         self._plain: dict[bytes, bytes] = {}  # plain names by what stood in the archive
         self._times: dict[bytes, tuple[int, int]] = {}  # of directories: (time, inode)
-        self._masked = ~_umask_allows() | 0o7000  # bits that creating does not set
+        self._masked = umask | 0o7000  # bits that creating does not set
 
     def close(self) -> None:
         self._forget_directories()
@@ -335,11 +338,11 @@ def _set_xattrs(where: int | bytes, xattrs: Mapping[bytes, bytes]) -> None:
                 raise
 
 
-def _umask_allows() -> int:
-    """The permission bits that this process's umask lets through; asking os.umask would set it."""
+def _umask() -> int:
+    """Of this process; asking os.umask would set it, for all threads."""
     with open("/proc/self/status", "rb") as status:
         line = next(each for each in status if each.startswith(b"Umask:"))
-    return ~int(line.split()[1], 8) & 0o777
+    return int(line.split()[1], 8)
 
 
 def _meaning(error: OSError, name: bytes) -> KnarrError:

@@ -9,26 +9,34 @@ from knarr.snapshot.model import Contents
 from knarr.snapshot.tar import Limits
 from knarr.snapshot.unpack import unpack
 
+NAME: Final = "unpacked"
 TREE: Final = "fs"
+
+
+def build_tree(
+    tar: memoryview, folder: Path, limits: Limits, *, umask: int | None = None
+) -> Contents:
+    """Unpack beside the tar. Raises InvalidArgument, Unavailable as a snapshotter does."""
+    tree = folder / TREE
+    tree.mkdir(mode=0o755)
+    root = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fchmod(root, 0o755)
+        return unpack(tar, root, limits, umask=umask)
+    except BaseException:
+        shutil.rmtree(tree, ignore_errors=True)
+        raise
+    finally:
+        os.close(root)
 
 
 class Unpacked:
     """``<folder>/fs``, whose files are the layer's files."""
 
-    name = "unpacked"
+    name = NAME
 
     def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
-        tree = folder / TREE
-        tree.mkdir(mode=0o755)
-        root = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fchmod(root, 0o755)
-            return unpack(tar, root, limits)
-        except BaseException:
-            shutil.rmtree(tree, ignore_errors=True)
-            raise
-        finally:
-            os.close(root)
+        return build_tree(tar, folder, limits)
 
     def has(self, folder: Path) -> bool:
         return (folder / TREE).is_dir()

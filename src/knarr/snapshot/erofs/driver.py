@@ -8,21 +8,17 @@ container would copy, and gone with this process. Else it is attached below the 
 import os
 import shutil
 import threading
-import time
 from collections import OrderedDict
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-from knarr.content import write_all
 from knarr.kernel import mount
-from knarr.snapshot.erofs.image import image
-from knarr.snapshot.erofs.tree import tree
+from knarr.snapshot.erofs.build import INDEX, NAME, build_index
 from knarr.snapshot.model import Contents
 from knarr.snapshot.overlay import view
 from knarr.snapshot.tar import END, LIMITS, Limits, Member, formatted, header
 
-_INDEX: Final = "index.erofs"
 _TAR: Final = "layer.tar"
 _DESCRIPTORS: Final = 256  # of mounted layers kept at once; mounts of overlays hold their own
 
@@ -30,7 +26,7 @@ _DESCRIPTORS: Final = 256  # of mounted layers kept at once; mounts of overlays 
 class TarIndex:
     """``<folder>/index.erofs``, mounted once and shared by all containers."""
 
-    name = "tar+erofs"
+    name = NAME
 
     def __init__(self, run_root: Path, *, detached: bool) -> None:
         self._points = run_root / "layers"
@@ -39,16 +35,10 @@ class TarIndex:
         self._mounts: OrderedDict[Path, int] = OrderedDict()
 
     def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
-        root, contents = tree(tar, limits, time.time_ns())
-        fd = os.open(folder / _INDEX, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            write_all(fd, image(root, len(tar)))
-        finally:
-            os.close(fd)
-        return contents
+        return build_index(tar, folder, limits)
 
     def has(self, folder: Path) -> bool:
-        return (folder / _INDEX).is_file()
+        return (folder / INDEX).is_file()
 
     def lower(self, folder: Path) -> Path:
         with self._lock:
@@ -97,7 +87,7 @@ class TarIndex:
 def _mounted(folder: Path) -> int:
     """A detached mount of the layer. Raises OSError in the kernel's words."""
     with mount.Filesystem("erofs") as erofs:
-        erofs.text("source", os.fspath(folder / _INDEX))
+        erofs.text("source", os.fspath(folder / INDEX))
         erofs.text("device", os.fspath(folder / _TAR))
         erofs.flag("ro")
         return erofs.mount(mount.MOUNT_ATTR_RDONLY)
