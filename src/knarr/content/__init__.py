@@ -13,9 +13,11 @@ from knarr.content.compression import (
     compressor,
     decompressor,
     plain_chunks,
+    refuse_bomb,
     sniffed,
 )
 from knarr.content.hashing import Hasher, digest_of
+from knarr.content.headroom import Headroom
 
 __all__ = [
     "Blob",
@@ -25,10 +27,12 @@ __all__ = [
     "Compressor",
     "Decompressor",
     "Hasher",
+    "Headroom",
     "compressor",
     "decompressor",
     "digest_of",
     "plain_chunks",
+    "refuse_bomb",
     "sniffed",
     "write_all",
 ]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from knarr.content.hashing import Hasher
+from knarr.content.headroom import Headroom
 from knarr.errors import InvalidArgument, NotFound, Unavailable
 from knarr.ids import Digest
 
@@ -127,6 +128,7 @@ class BlobWriter:
     def __init__(self, store: BlobStore, incoming: Path) -> None:
         self._store = store
         self._incoming = incoming
+        self._headroom = Headroom(incoming.parent)
         self._fd = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._hasher = Hasher()
 
@@ -142,6 +144,7 @@ class BlobWriter:
 
     def write(self, chunk: bytes | memoryview) -> None:
         """``chunk`` must not change afterwards. Raises Unavailable when the disk is full."""
+        self._headroom.take(len(chunk))
         self._hasher.update(chunk)
         write_all(self._fd, chunk)
 

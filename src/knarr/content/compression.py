@@ -32,6 +32,8 @@ _zstd: Final = _first_of("compression.zstd", "backports.zstd")
 PIECE_BYTES: Final = 1 << 20  # no decompressor hands out more than this at once
 MAGIC_BYTES: Final = 6  # what `sniffed` wants to see
 _GZIP_WINDOW: Final = 31  # zlib's wbits: a window of 32 KiB, gzip's header and trailer
+_FREE_BYTES: Final = 1 << 30  # may come of however little
+_RATIO: Final = 2000
 _XZ_MEMORY_BYTES: Final = 256 << 20
 
 
@@ -71,6 +73,16 @@ class Decompressor(Protocol):
 
     def finish(self) -> None:
         """Call at the end of the input. Raises InvalidArgument where the stream is cut short."""
+
+
+def refuse_bomb(plain_bytes: int, packed_bytes: int) -> None:
+    """Call now and then while a layer is unpacked. Raises InvalidArgument for what only wants to
+    fill a disk: gzip makes at most 1032 bytes of one, and no file system needs more.
+    """
+    if plain_bytes > max(_FREE_BYTES, packed_bytes * _RATIO):
+        raise InvalidArgument(
+            f"a layer unpacks to more than {plain_bytes} bytes from {packed_bytes}: refused"
+        )
 
 
 class Compressor(Protocol):

@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from knarr.content import Blob, Compression, decompressor
+from knarr.content import Blob, Compression, decompressor, refuse_bomb
 from knarr.content.rows import put_blob
-from knarr.errors import InvalidArgument
 from knarr.ids import DiffId
 from knarr.registry import ByteReader, RemoteLayer
 from knarr.snapshot import Layer, Layers
@@ -12,8 +11,6 @@ from knarr.snapshot.rows import find_layer, hold_layers, put_layer, put_layer_bl
 from knarr.store import Database
 
 _PIECE: Final = 512 << 10
-_FREE_BYTES: Final = 1 << 30
-_RATIO: Final = 2000  # gzip reaches 1032 at most; what is beyond is made to fill a disk
 
 
 class Landing:
@@ -34,7 +31,7 @@ class Landing:
             while piece := packed.read(_PIECE):
                 for plain in unpacking.feed(piece):
                     writer.write(plain)
-                _refuse_bomb(writer.size_bytes, packed.position)
+                refuse_bomb(writer.size_bytes, packed.position)
             unpacking.finish()
             self._unpacked[layer.diff_id] = writer.commit(layer.diff_id)
 
@@ -53,10 +50,3 @@ class Landing:
     def hold(self, layer: RemoteLayer) -> None:
         with self._db.transaction() as tx:
             hold_layers(tx, self._holder, [layer.diff_id])
-
-
-def _refuse_bomb(plain_bytes: int, packed_bytes: int) -> None:
-    if plain_bytes > max(_FREE_BYTES, packed_bytes * _RATIO):
-        raise InvalidArgument(
-            f"a layer unpacks to more than {plain_bytes} bytes from {packed_bytes}: refused"
-        )

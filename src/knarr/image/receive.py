@@ -21,6 +21,7 @@ from knarr.content import (
     Compression,
     decompressor,
     digest_of,
+    refuse_bomb,
     sniffed,
 )
 from knarr.content import plain_chunks as unpacked_chunks
@@ -204,6 +205,7 @@ class Receiver:
                     packed.write(piece)
                     for plain in unpacking.feed(bytes(piece)):
                         writer.write(plain)
+                    refuse_bomb(writer.size_bytes, packed.size_bytes)
                 unpacking.finish()
                 blob = packed.commit(digest)
         except BaseException:

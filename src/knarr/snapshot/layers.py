@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
-from knarr.content import Hasher, write_all
+from knarr.content import Hasher, Headroom, write_all
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 from knarr.ids import DiffId, Digest
 from knarr.snapshot.apart import prepare_apart
@@ -231,6 +231,7 @@ class LayerWriter:
     def __init__(self, layers: Layers, incoming: Path) -> None:
         self._layers = layers
         self._incoming = incoming
+        self._headroom = Headroom(incoming.parent)
         incoming.mkdir(mode=0o755)
         self._fd = os.open(incoming / _TAR, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._hasher = Hasher()
@@ -247,6 +248,7 @@ class LayerWriter:
 
     def write(self, chunk: bytes | memoryview) -> None:
         """``chunk`` must not change afterwards. Raises Unavailable when the disk is full."""
+        self._headroom.take(len(chunk))
         self._hasher.update(chunk)
         write_all(self._fd, chunk)
 
