@@ -44,8 +44,14 @@ def command_help(command: Command, called: str) -> str:
 
 def group_help(group: str) -> str:
     """What a group's name alone prints."""
-    members = [path.partition(" ")[2] for path in paths() if path.partition(" ")[0] == group]
-    rows = [(word, _summary(f"{group} {word}")) for word in members if word]
+    own = {path: path for path in paths()}
+    # A group of nothing but other spellings shows those.
+    known = own if any(path.startswith(f"{group} ") for path in own) else SPELLINGS
+    rows = [
+        (word.partition(" ")[2], _summary(path))
+        for word, path in known.items()
+        if word.startswith(f"{group} ")
+    ]
     options = group_options(group)
     takes = " [OPTIONS]" if options else ""
     return "\n\n".join(

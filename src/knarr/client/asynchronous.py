@@ -129,6 +129,7 @@ class AsyncImages(_Noun):
     import_ = async_streamed(images.import_)
     load = async_streamed(images.load)
     save = async_piecewise(images.save)
+    files = async_piecewise(images.files)
     tag = async_answered(images.tag)
     remove = async_answered(images.remove)
     search = async_answered(images.search)

@@ -129,6 +129,7 @@ class Images(_Noun):
     import_ = streamed(images.import_)
     load = streamed(images.load)
     save = piecewise(images.save)
+    files = piecewise(images.files)
     tag = answered(images.tag)
     remove = answered(images.remove)
     search = answered(images.search)
