@@ -246,11 +246,13 @@ def plan_stop(
 def plan_start(
     project: Project, observed: Observed, services: Iterable[str] = (), *, wait: bool = False
 ) -> Plan:
-    """Containers that do not run, each after what it depends on.
+    """Containers that do not run, each after what it depends on, which is started as well.
 
     Raises KnarrError for a service without containers.
     """
     names = set(services)
+    if names:
+        names = set(project.selected(names).services)
     actions: list[Action] = []
     starts: dict[str, list[str]] = {}
     for service in in_dependency_order(project):

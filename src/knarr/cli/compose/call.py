@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from knarr.cli.cli import Cli
-from knarr.cli.compose.display import Display, display
+from knarr.cli.compose.display import MODES, Display, display
 from knarr.compose.actions import Action, Await, Checkpoint, Plan, RunProvider
 from knarr.compose.apply import Means, apply
 from knarr.compose.config import select
@@ -46,9 +46,7 @@ class Scaled:
         if not equals:
             raise InvalidArgument(f'invalid --scale option "{text}". Should be SERVICE=NUM')
         if not number.isdecimal():
-            raise InvalidArgument(
-                f'invalid --scale option "{text}": strconv.Atoi: parsing "{number}": invalid syntax'
-            )
+            raise InvalidArgument(f'strconv.Atoi: parsing "{number}": invalid syntax')
         return cls(service=service, replicas=int(number))
 
 
@@ -223,6 +221,9 @@ class Call:
         """Do what the plan says, or only show it."""
         for warning in plan.warnings:
             self.warn(warning)
+        for _, container in plan.kept:
+            subject = f"Container {container}"
+            self.report(Progress(subject=subject, text="Running", state=State.DONE))
         if self.dry_run:
             self._show(plan.actions)
             return
@@ -253,12 +254,10 @@ class Call:
         self.settle()
 
     def ask_whether(self, question: str) -> bool:
-        """A yes or no of whoever sits there; no where nobody does."""
-        if not sys.stdin.isatty():
-            return False
-        self.cli.err.write(f"{question} [yN] ")
-        self.cli.err.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        """A yes or no of whoever sits there, or of what is piped in; no where nothing comes."""
+        self.cli.out.write(f"{question} [yN] " if sys.stdin.isatty() else question)
+        self.cli.out.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes", "1", "true", "t")
 
     def close(self) -> None:
         self.settle()
@@ -282,6 +281,8 @@ def scaled(project: Project, scales: Iterable[Scaled]) -> Project:
 def called(cli: Cli, common: Common | None = None) -> Iterator[Call]:
     """A call for the time of a command."""
     call = Call(cli, common)
+    if call.progress not in MODES:
+        raise InvalidArgument(f'unsupported --progress value "{call.progress}"')
     try:
         yield call
     finally:

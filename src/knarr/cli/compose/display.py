@@ -55,7 +55,7 @@ class _Lines:
 
     def __init__(self, out: TextIO, dry_run: bool) -> None:
         self._out = out
-        self._mark = "DRY-RUN MODE - " if dry_run else ""
+        self._mark = "DRY-RUN MODE -  " if dry_run else ""
         self._lock = threading.Lock()
 
     def __call__(self, progress: Progress) -> None:
@@ -112,7 +112,7 @@ class _Block:
 
     def __init__(self, out: TextIO, dry_run: bool) -> None:
         self._out = out
-        self._mark = "DRY-RUN MODE - " if dry_run else ""
+        self._mark = "DRY-RUN MODE -  " if dry_run else ""
         self._entries: dict[str, _Entry] = {}
         self._drawn = 0
         self._frame = 0

@@ -15,7 +15,7 @@ from knarr.compose.loader import load_tree
 from knarr.compose.project import Project, Service
 from knarr.compose.rendering import service_hash
 from knarr.compose.shape import Form
-from knarr.errors import InvalidArgument
+from knarr.errors import InvalidArgument, NotFound
 
 
 @command("compose config", usage="[SERVICE...]")
@@ -122,6 +122,9 @@ def _lists(
         return [sorted(str(each["model"]) for each in project.models.values())]
     if hashed:
         names = sorted(project.services) if hashed == "*" else sorted(hashed.split(","))
+        for name in names:
+            if name not in project.services:
+                raise NotFound(f"no such service: {name}: not found")
         return [[f"{name} {service_hash(project.service(name))}" for name in names]]
     if profiles:
         every = project.all_services.values()

@@ -46,7 +46,7 @@ def images(
         cli.print(json.dumps(rows, separators=(",", ":")))
     else:
         lines = ["\t".join(_HEADS), *("\t".join(_cells(row)) for row in rows)]
-        cli.out.write(aligned(lines, narrowest=20, gap=1))
+        cli.out.write(aligned(lines, narrowest=20, gap=3))
 
 
 def _row(container: str, named: str, image: ImageInspect) -> dict[str, Any]:

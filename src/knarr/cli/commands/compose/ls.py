@@ -53,7 +53,7 @@ def ls(
         cli.print(json.dumps(shown, separators=(",", ":")))
     else:
         lines = [("NAME", "STATUS", "CONFIG FILES"), *rows]
-        cli.out.write(aligned(["\t".join(line) for line in lines], narrowest=20, gap=1))
+        cli.out.write(aligned(["\t".join(line) for line in lines], narrowest=20, gap=3))
 
 
 def _status(containers_: list[ContainerSummary]) -> str:

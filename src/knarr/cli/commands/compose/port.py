@@ -24,7 +24,7 @@ def port(
         container = container_of(call, service, index, running=False, one_offs=False)
     wanted, kind = int(private_port), protocol.lower()
     for each in container.ports:
-        if each.private_port == wanted and each.type == kind and each.public_port:
+        if each.private_port == wanted and each.type == kind:
             address = f"[{each.ip}]" if ":" in each.ip else each.ip
             cli.print(f"{address}:{each.public_port}")
             return

@@ -19,7 +19,6 @@ from knarr.cli.compose.providing import prepared
 from knarr.compose.discovery import is_true
 from knarr.compose.plan import FORCE
 from knarr.compose.project import Project
-from knarr.compose.report import Progress, State
 from knarr.errors import InvalidArgument
 
 
@@ -89,9 +88,6 @@ def up(
             quiet=flags.quiet_pull, builds=BuildOptions(quiet=quiet_build),
         )  # fmt: skip
         plan = plan_for(call, project, observed, options)
-        for _, container in plan.kept:
-            subject = f"Container {container}"
-            call.report(Progress(subject=subject, text="Running", state=State.DONE))
         call.carry_out(plan, project, observed, wait_timeout=limit)
         if not in_front:
             return 0

@@ -8,7 +8,7 @@ from knarr.cli.compose.call import Call, called
 from knarr.cli.compose.flags import Common
 from knarr.client.calls import containers
 from knarr.compose.lifecycle import DownOptions, plan_down
-from knarr.compose.observed import is_one_off, service_of
+from knarr.compose.observed import RUNNING, service_of
 from knarr.compose.observing import containers_of
 from knarr.errors import KnarrError
 from knarr.spec.docker.container import ContainerSummary, ContainerWait
@@ -28,7 +28,7 @@ def wait(
         found = [
             each
             for each in containers_of(call.engines, call.name())
-            if service_of(each) in services and not is_one_off(each)
+            if service_of(each) in services and each.state == RUNNING
         ]
         if not found:
             raise KnarrError(f"no containers for project {call.name()!r}".replace("'", '"'))
