@@ -137,9 +137,9 @@ class Daemon:
 
 
 def end_keeper(run_root: Path) -> None:
-    """End the keeper that outlived its daemon, by its pid file."""
+    """End the keeper that outlived its daemon, by the pid in its lock file."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
-        os.kill(int((run_root / "keeper.pid").read_text()), signal.SIGTERM)
+        os.kill(int((run_root / "keeper.lock").read_text()), signal.SIGTERM)
 
 
 @contextmanager

@@ -32,6 +32,8 @@ def main(run_root: str) -> int:
     if os.fork():
         os._exit(0)  # the keeper is nobody's child, whoever started it
     os.setsid()
+    os.ftruncate(lock, 0)
+    os.write(lock, b"%d\n" % os.getpid())
     _forget_signals()
     become_subreaper()
     loop = Loop()
