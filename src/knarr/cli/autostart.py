@@ -5,6 +5,7 @@ Only for the engine at its own place: whoever names a host has an engine there, 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -26,11 +27,13 @@ _TAIL = 2048  # bytes of its log that are shown when it fails
 
 
 def started(cli: Cli, endpoint: Endpoint) -> Socket:
-    """A connection to the engine that this starts. Raises Exit with its last words if it fails."""
-    run_root = os.path.dirname(endpoint.path)
-    log = os.path.join(run_root, LOG)
+    """A connection to the engine that this starts. Raises Exit with its last words if it fails.
+
+    Of several commands at the same time one starts it, and the others wait for that.
+    """
+    log = os.path.join(os.path.dirname(endpoint.path), LOG)
     try:
-        os.makedirs(run_root, exist_ok=True)
+        os.makedirs(os.path.dirname(log), exist_ok=True)
         words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise Exit(
@@ -38,17 +41,29 @@ def started(cli: Cli, endpoint: Endpoint) -> Socket:
             f"Cannot connect to the Docker daemon at {endpoint.text}. Is the docker daemon "
             f"running?\nknarr's engine cannot be started: {error.strerror}: {error.filename}",
         ) from error
-    cli.warn("Starting knarr's engine (it keeps running; `knarr daemon --help` tells more)")
-    start = os.fstat(words).st_size
     try:
-        # A session of its own: a Ctrl-C meant for this command is not meant for the engine.
-        program = subprocess.Popen(
-            _argv(run_root), stdin=subprocess.DEVNULL, stdout=words, stderr=words,
-            start_new_session=True, cwd="/", env=dict(cli.environ),
-        )  # fmt: skip
+        fcntl.flock(words, fcntl.LOCK_EX)
+        try:
+            return dial(endpoint)
+        except CannotConnect:
+            cli.warn("Starting knarr's engine (it keeps running; `knarr daemon --help` tells more)")
+            start = os.fstat(words).st_size
+            return _awaited(endpoint, _program(cli, words, endpoint), log, start)
     finally:
         os.close(words)
-    return _awaited(endpoint, program, log, start)
+
+
+def _program(cli: Cli, words: int, endpoint: Endpoint) -> subprocess.Popen[bytes]:
+    # Opened anew: the lock on our own descriptor must not live as long as the engine.
+    output = os.open(f"/proc/self/fd/{words}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        # A session of its own: a Ctrl-C meant for this command is not meant for the engine.
+        return subprocess.Popen(
+            _argv(os.path.dirname(endpoint.path)), stdin=subprocess.DEVNULL, stdout=output,
+            stderr=output, start_new_session=True, cwd="/", env=dict(cli.environ),
+        )  # fmt: skip
+    finally:
+        os.close(output)
 
 
 def _argv(run_root: str) -> list[str]:

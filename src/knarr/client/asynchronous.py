@@ -8,7 +8,7 @@ async with AsyncClient() as client:
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Self
 
@@ -63,7 +63,7 @@ class AsyncContainers(_Noun):
         until: str | None = None,
         timestamps: bool = False,
         tail: int | None = None,
-    ) -> AsyncIterator[tuple[str, bytes]]:
+    ) -> AsyncGenerator[tuple[str, bytes]]:
         """What the container wrote, as ("stdout" or "stderr", bytes).
 
         ``since`` and ``until`` are Unix seconds with a fraction.

@@ -159,20 +159,32 @@ class ProgramSocket:
             os.close(words)
 
     def sendall(self, data: bytes) -> None:
-        self._ours.sendall(data)
+        try:
+            self._ours.sendall(data)
+        except BrokenPipeError:
+            self._check()
+            raise
 
     def send(self, data: bytes, flags: int) -> int:
         return self._ours.send(data, flags)
 
     def recv(self, size: int) -> bytes:
-        data = self._ours.recv(size)
-        if not data and (code := self._program.wait()):
+        try:
+            data = self._ours.recv(size)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self._check()
+        return data
+
+    def _check(self) -> None:
+        """Raises Unavailable with the program's own words where it has failed."""
+        if code := self._program.wait():
             raise Unavailable(
                 f"error during connect: command [{' '.join(self._argv)}] has exited with exit "
                 f"status {code}, make sure the URL is valid, and Docker 18.09 or later is "
                 f"installed on the remote host: stderr={self._said()}"
             )
-        return data
 
     def _said(self) -> str:
         os.set_blocking(self._words, False)

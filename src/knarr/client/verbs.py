@@ -7,7 +7,7 @@ used, since naming the documents earlier would make every command import them.
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from importlib import import_module
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -101,11 +101,11 @@ def async_answered(
     return method
 
 
-def async_streamed(verb: Callable[P, Lines[T]]) -> Callable[Concatenate[Any, P], AsyncIterator[T]]:
+def async_streamed(verb: Callable[P, Lines[T]]) -> Callable[Concatenate[Any, P], AsyncGenerator[T]]:
     """Documents as they come. Leave the loop early only within ``contextlib.aclosing``."""
 
     @functools.wraps(verb)
-    async def method(noun: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Any]:
+    async def method(noun: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[Any]:
         kind = answer_type(verb)
         async with aclosing(noun.engine.raw_lines(verb(*args, **kwargs))) as lines:
             async for line in lines:
@@ -116,11 +116,11 @@ def async_streamed(verb: Callable[P, Lines[T]]) -> Callable[Concatenate[Any, P],
 
 def async_piecewise(
     verb: Callable[P, Pieces],
-) -> Callable[Concatenate[Any, P], AsyncIterator[bytes]]:
+) -> Callable[Concatenate[Any, P], AsyncGenerator[bytes]]:
     """Bytes as they come; see async_streamed."""
 
     @functools.wraps(verb)
-    async def method(noun: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[bytes]:
+    async def method(noun: Any, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[bytes]:
         async with aclosing(noun.engine.pieces(verb(*args, **kwargs))) as pieces:
             async for piece in pieces:
                 yield piece
