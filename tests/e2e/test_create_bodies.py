@@ -68,6 +68,8 @@ def plain(body: dict[str, Any]) -> Any:
         del body["HostConfig"]["MemorySwappiness"]  # the engine takes it for "not given"
     if binds := body["HostConfig"].get("Binds"):
         binds.sort()  # docker sends them in any order
+    if variables := body.get("Env"):
+        variables.sort()  # likewise, once a variable is given twice
     return json.dumps(without_zeros(body), sort_keys=True, indent=1).split("\n")
 
 
