@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import AsyncExitStack
 from typing import Final
 
 from knarr.container.exec import ExecService
@@ -77,15 +78,15 @@ class Supervisor:
                 _log.exception("recording the exit of container %s", exit_.id)
 
     async def _exited(self, exit_: Exit) -> None:
-        try:
-            async with self._journal.held(exit_.id) as before:
-                if not before.alive:
-                    return
+        async with AsyncExitStack() as lock:
+            try:
+                before = await lock.enter_async_context(self._journal.held(exit_.id))
+            except NotFound:
+                await self._launcher.forget(exit_.id)  # a stranger, or removed meanwhile
+                return
+            if before.alive:
                 after = await self._record_exit(before, exit_)
-        except NotFound:
-            await self._launcher.forget(exit_.id)  # a stranger, or removed meanwhile
-            return
-        self._tasks.create_task(self._after_exit(after))
+                self._tasks.create_task(self._after_exit(after, lock.pop_all()))
 
     async def _record_exit(self, before: Container, exit_: Exit) -> Container:
         after = before.exited(code=exit_.code, at_ns=exit_.finished_ns, oom_killed=exit_.oom_killed)
@@ -99,12 +100,13 @@ class Supervisor:
         await self._launcher.unplug(before)
         return after
 
-    async def _after_exit(self, ended: Container) -> None:
-        """Clear what the run left, and remove the container where it asked for that."""
+    async def _after_exit(self, ended: Container, lock: AsyncExitStack) -> None:
+        """Clear what the run left, and remove the container where it asked for that.
+
+        lock: the container's, let go at the end: nobody comes between its exit and this.
+        """
         try:
-            async with self._journal.held(ended.id) as current:
-                if current is not ended:
-                    return
+            async with lock:
                 self._waiters.exited(ended.id, Ended(exit_code=ended.state.exit_code))
                 await self._launcher.clear(ended)
                 if ended.record.host.auto_remove:
@@ -188,7 +190,9 @@ class Supervisor:
                 if self._shall_restart(after):
                     after = after.restarting()
                 self._journal.record(after, ("die", {"exitCode": str(_LOST_EXIT)}))
-                self._tasks.create_task(self._after_exit(after))
+                lock = AsyncExitStack()
+                await lock.enter_async_context(self._journal.held(container.id))
+                self._tasks.create_task(self._after_exit(after, lock))
             elif process is not None:
                 self._health.begin(container)
             elif process is None and container.id not in untold and self._starts_now(container):

@@ -1,0 +1,48 @@
+"""What a run leaves is cleared at its end, whatever else is asked of the container just then."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from knarr.client import Client
+from knarr.errors import NotFound
+from support.daemon import Daemon, running_daemon
+from support.leaks import holdings
+
+pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "busybox")
+
+
+@pytest.fixture(scope="module")
+def daemon(busybox_archive: Path) -> Iterator[Daemon]:
+    with running_daemon() as daemon:
+        assert daemon.knarr("load", "-i", str(busybox_archive)).returncode == 0
+        yield daemon
+
+
+def _rename_until_gone(daemon: Daemon, container: str, names: Iterator[int], until: float) -> None:
+    with Client(daemon.host) as client, suppress(NotFound):
+        while time.monotonic() < until:
+            client.containers.rename(container, f"n{next(names)}")
+
+
+def test_a_container_that_is_renamed_as_it_ends_is_removed_all_the_same(daemon: Daemon) -> None:
+    before = holdings(daemon.data_root, daemon.run_root)
+    made = daemon.knarr("run", "-d", "--rm", "busybox", "sleep", "0.5")
+    assert made.returncode == 0, made.stderr
+    until, names = time.monotonic() + 10, itertools.count()
+    container = made.stdout.strip()
+    renaming = [
+        threading.Thread(target=_rename_until_gone, args=(daemon, container, names, until))
+        for _ in range(6)
+    ]
+    for each in renaming:
+        each.start()
+    for each in renaming:
+        each.join()
+    assert daemon.knarr("ps", "-aq").stdout == ""
+    assert holdings(daemon.data_root, daemon.run_root).mounts == before.mounts
