@@ -1,7 +1,7 @@
 """Blobs by digest: compressed layers, configs and manifests, kept as they came.
 
 Files are in blobs.py, their rows and who holds them in rows.py, compressed streams in
-compression.py, SHA-256 beside the work in hashing.py.
+compression.py, SHA-256 beside the work in hashing.py, what must not be deleted yet in pins.py.
 May import: store, events, kernel, spec, errors, ids.
 """
 
@@ -18,6 +18,7 @@ from knarr.content.compression import (
 )
 from knarr.content.hashing import Hasher, digest_of
 from knarr.content.headroom import Headroom
+from knarr.content.pins import Pinning
 
 __all__ = [
     "Blob",
@@ -28,6 +29,7 @@ __all__ = [
     "Decompressor",
     "Hasher",
     "Headroom",
+    "Pinning",
     "compressor",
     "decompressor",
     "digest_of",

@@ -10,16 +10,14 @@ of rows (`content.rows`); a blob without a row is an orphan, swept at start.
 import errno
 import os
 import secrets
-import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from knarr.content.hashing import Hasher
 from knarr.content.headroom import Headroom
+from knarr.content.pins import Pinning
 from knarr.errors import InvalidArgument, NotFound, Unavailable
 from knarr.ids import Digest
 
@@ -35,16 +33,15 @@ class Blob:
     size_bytes: int
 
 
-class BlobStore:
+class BlobStore(Pinning[Digest]):
     """Written to a temporary name, hashed on the way, renamed to their digest."""
 
     def __init__(self, data_root: Path) -> None:
+        super().__init__()
         self._folder = data_root / "blobs" / "sha256"
         self._incoming = data_root / "blobs" / "tmp"
         for folder in (self._folder, self._incoming):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._pins: Counter[Digest] = Counter()
 
     def path(self, digest: Digest) -> Path:
         return self._folder / digest.removeprefix(PREFIX)
@@ -72,28 +69,6 @@ class BlobStore:
         with self.writer() as writer:
             writer.write(content)
             return writer.commit(expected)
-
-    def pin(self, digest: Digest) -> None:
-        """Keep ``discard`` away until ``unpin``: for what is there, and not yet in the rows."""
-        with self._lock:
-            self._pins[digest] += 1
-
-    def unpin(self, digest: Digest) -> None:
-        with self._lock:
-            self._pins[digest] -= 1
-            if self._pins[digest] <= 0:
-                del self._pins[digest]
-
-    @contextmanager
-    def pinned(self, digests: Iterable[Digest]) -> Iterator[None]:
-        held = tuple(digests)
-        for digest in held:
-            self.pin(digest)
-        try:
-            yield
-        finally:
-            for digest in held:
-                self.unpin(digest)
 
     def discard(self, digest: Digest) -> None:
         """Delete a blob whose row is gone; one that is pinned stays, its row is on the way."""

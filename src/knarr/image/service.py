@@ -335,10 +335,6 @@ class ImageService:
         found += [f"blob {each} is missing" for each in blobs if not self._blobs.has(each)]
         return found
 
-    def usage_bytes(self) -> int:
-        """Of all layers, each once: what `system df` calls the images' size."""
-        return sum(self._layer_sizes().values())
-
 
 def new_name(repository: str, tag: str = "") -> Reference:
     """The name a person gives an image. Raises InvalidArgument in Docker's words."""

@@ -13,13 +13,12 @@ import os
 import secrets
 import shutil
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
-from knarr.content import Hasher, Headroom, write_all
+from knarr.content import Hasher, Headroom, Pinning, write_all
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 from knarr.ids import DiffId, Digest
 from knarr.snapshot.apart import prepare_apart
@@ -34,7 +33,7 @@ _PREFIX: Final = "sha256:"
 APART_BYTES: Final = 16 << 20
 
 
-class Layers:
+class Layers(Pinning[DiffId]):
     """Each layer's tar, and what a driver makes of it. The first driver that can is taken."""
 
     def __init__(
@@ -46,15 +45,14 @@ class Layers:
         apart_bytes: int = APART_BYTES,
     ) -> None:
         """apart_bytes: layers of this size and above are prepared by a worker process."""
+        super().__init__()
         self._folder = data_root / "layers"
         self._incoming = self._folder / "tmp"
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._drivers = tuple(drivers)
         self._limits = limits
         self._apart_bytes = apart_bytes
-        self._lock = threading.Lock()
         self._preparing = threading.Lock()
-        self._pins: Counter[DiffId] = Counter()
 
     @property
     def driver(self) -> str:
@@ -124,29 +122,6 @@ class Layers:
         for driver in self._drivers:
             if driver is not wanted and driver.has(folder):
                 driver.release(folder)
-
-    def pin(self, diff_id: DiffId) -> None:
-        """Keep ``discard`` away until ``unpin``: for what is there, and not yet in the rows."""
-        with self._lock:
-            self._pins[diff_id] += 1
-
-    def unpin(self, diff_id: DiffId) -> None:
-        with self._lock:
-            self._pins[diff_id] -= 1
-            if self._pins[diff_id] <= 0:
-                del self._pins[diff_id]
-
-    @contextmanager
-    def pinned(self, diff_ids: Iterable[DiffId]) -> Iterator[None]:
-        """Keep several for the length of a block."""
-        held = tuple(diff_ids)
-        for diff_id in held:
-            self.pin(diff_id)
-        try:
-            yield
-        finally:
-            for diff_id in held:
-                self.unpin(diff_id)
 
     def discard(self, diff_id: DiffId) -> None:
         """Take away a layer whose row is gone. Quick; ``empty_trash`` deletes it.
