@@ -71,6 +71,13 @@ def test_the_docker_cli_prunes_and_counts_the_cache(daemon: Daemon, context: Pat
     assert cache["TotalCount"] == "0"
 
 
+@pytest.mark.parametrize("flag", ["--cache-to=type=inline", "--annotation=a=b", "--sbom=true"])
+def test_what_would_go_unnoticed_is_refused(daemon: Daemon, tmp_path: Path, flag: str) -> None:
+    built = daemon.knarr("build", flag, str(tmp_path))
+    assert built.returncode == 1
+    assert f"knarr cannot do {flag.partition('=')[0]} yet" in built.stderr
+
+
 def test_a_buildkit_session_is_refused_in_words(daemon: Daemon) -> None:
     client = docker.APIClient(base_url=daemon.host)
     try:

@@ -38,6 +38,14 @@ def refuse_own_flags(options: BuildOptions) -> None:
             raise Unsupported(f"--{flag} needs knarr's own engine: this is another one")
 
 
+def refuse_unsupported(options: BuildOptions) -> None:
+    """What would go unnoticed: the image, or the cache, would lack what was asked for."""
+    for name in ("annotation", "attest", "cache_to", "provenance", "sbom"):
+        if getattr(options, name) not in {(), "", "0", "false"}:
+            flag = name.replace("_", "-")
+            raise Unsupported(f"knarr cannot do --{flag} yet: leave the flag out")
+
+
 def key_values(pairs: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 

@@ -14,15 +14,15 @@ class BuildOptions(FlagGroup):
     allow: Annotated[
         Words, Flag("Grant a right to steps that ask for it (network.host, security.insecure)")
     ] = ()
-    annotation: Annotated[Words, Flag("Add an OCI annotation to the image", hidden=True)] = ()
-    attest: Annotated[Words, Flag("No effect", hidden=True)] = ()
+    annotation: Annotated[Words, Flag("Refused: not there yet", hidden=True)] = ()
+    attest: Annotated[Words, Flag("Refused: not there yet", hidden=True)] = ()
     build_arg: Annotated[Words, Flag("Give a value to an ARG: NAME[=VALUE]")] = ()
     build_context: Annotated[
         Words, Flag("Further context: NAME=PATH, NAME=docker-image://IMAGE, NAME=URL")
     ] = ()
     builder: Annotated[str, Flag("No effect", hidden=True)] = ""
-    cache_from: Annotated[Words, Flag("Images whose layers may be used again")] = ()
-    cache_to: Annotated[Words, Flag("Where to keep the cache besides the engine")] = ()
+    cache_from: Annotated[Words, Flag("Images whose layers another engine may use again")] = ()
+    cache_to: Annotated[Words, Flag("Refused: not there yet", hidden=True)] = ()
     call: Annotated[str, Flag("'build', or 'check' to look for likely mistakes only")] = "build"
     cgroup_parent: Annotated[str, Flag("Parent cgroup of the steps")] = ""
     check: Annotated[bool, Flag("Look for likely mistakes, and build nothing")] = False
@@ -58,12 +58,12 @@ class BuildOptions(FlagGroup):
     platform: Annotated[str, Flag("Platform of the image")] = ""
     policy: Annotated[Words, Flag("No effect", hidden=True)] = ()
     progress: Annotated[str, Flag("How to show it: auto, tty, plain, quiet or rawjson")] = "auto"
-    provenance: Annotated[str, Flag("No effect", hidden=True)] = ""
+    provenance: Annotated[str, Flag("Refused unless 'false'", hidden=True)] = ""
     pull: Annotated[bool, Flag("Fetch the base images anew")] = False
     push: Annotated[bool, Flag("Push the image by all its names")] = False
     quiet: Annotated[bool, Flag("Print the image ID, and nothing before", short="-q")] = False
     rm: Annotated[bool, Flag("No effect", hidden=True)] = True
-    sbom: Annotated[str, Flag("No effect", hidden=True)] = ""
+    sbom: Annotated[str, Flag("Refused unless 'false'", hidden=True)] = ""
     secret: Annotated[Words, Flag("What steps may know: id=NAME[,src=FILE][,env=VARIABLE]")] = ()
     security_opt: Annotated[Words, Flag("No effect", hidden=True)] = ()
     shm_size: Annotated[int, Flag("Size of /dev/shm of the steps", kind=BYTES)] = 0

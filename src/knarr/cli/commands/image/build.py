@@ -2,7 +2,13 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from knarr.cli.building.asking import Asking, engine_is_knarr, extras_of, refuse_own_flags
+from knarr.cli.building.asking import (
+    Asking,
+    engine_is_knarr,
+    extras_of,
+    refuse_own_flags,
+    refuse_unsupported,
+)
 from knarr.cli.building.context import find_context
 from knarr.cli.building.display import (
     TRACE,
@@ -34,6 +40,8 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
     knarr = engine_is_knarr(cli)
     if not knarr:
         refuse_own_flags(options)
+    elif options.cache_from:
+        cli.warn("WARNING: --cache-from has no effect: the engine looks in its own cache only")
     asking = Asking(
         cli=cli,
         options=options,
@@ -55,6 +63,7 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
 def _check(options: BuildOptions) -> None:
     if options.call not in {"build", "check"}:
         raise Unsupported(f"--call={options.call}: knarr knows build and check")
+    refuse_unsupported(options)
     options.check = options.check or options.call == "check"
     if options.progress not in {"auto", "tty", "plain", "quiet", "rawjson", "none"}:
         raise InvalidArgument(f'invalid progress mode "{options.progress}"')
