@@ -313,6 +313,7 @@ class RuntimeContract:
         running = await boxes.start("sh", "-c", "while :; do echo tick; sleep 0.01; done")
         await until_logged(boxes, running.id, "tick")
         await boxes.keeper.pause(running.id)
+        await asyncio.sleep(0.1)  # what it wrote before that is on its way into the log
         before = boxes.log(running.id)
         await asyncio.sleep(0.1)
         assert boxes.log(running.id) == before

@@ -87,11 +87,11 @@ def test_files_of_a_bind_belong_to_whom_the_folder_belongs(daemon: Daemon, tmp_p
     (folder / "old").write_text("x")
     for path in (folder, folder / "old"):
         os.chown(path, 1234, 1235)
-    script = "stat -c '%u:%g' /work /work/old; echo y > /work/new; stat -c '%u:%g' /work/new"
-    assert run(daemon, "-v", f"{folder}:/work:U", "busybox", "sh", "-c", script) == "0:0\n" * 3
+    script = "stat -c '%u:%g' /data /data/old; echo y > /data/new; stat -c '%u:%g' /data/new"
+    assert run(daemon, "-v", f"{folder}:/data:U", "busybox", "sh", "-c", script) == "0:0\n" * 3
     facts = (folder / "new").stat()
     assert (facts.st_uid, facts.st_gid) == (1234, 1235)
-    words = ("-u", "5:6", "-v", f"{folder}:/work:U", "busybox", "sh", "-c", script)
+    words = ("-u", "5:6", "-v", f"{folder}:/data:U", "busybox", "sh", "-c", script)
     assert run(daemon, *words) == "5:6\n" * 3
 
 

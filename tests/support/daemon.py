@@ -126,11 +126,12 @@ class Daemon:
         return self.run(sys.executable, "-m", "knarr", *argv, timeout=timeout, **options)
 
     def clean(self) -> None:
-        """Remove all containers, end daemon and keeper, and delete the roots."""
+        """Remove containers and networks, end daemon and keeper, and delete the roots."""
         if self.process is not None and self.process.poll() is None:
             ids = self.docker("ps", "-aq", "--no-trunc").stdout.split()
             if ids:
                 self.docker("rm", "-f", *ids)
+            self.docker("network", "prune", "-f")
             self.stop()
         end_keeper(self.run_root)
         shutil.rmtree(self.folder, ignore_errors=True)

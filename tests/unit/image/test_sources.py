@@ -3,13 +3,13 @@ from knarr.image.sources import AptSource, chosen, parsed
 DEB822 = """\
 Types: deb
 # a comment
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 Types: deb-src
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: bookworm
 Components: main
 
@@ -40,8 +40,8 @@ KEY = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
 def test_both_styles_of_sources_are_read() -> None:
     found = parsed({"debian.sources": DEB822, "sources.list": ONE_LINE})
     assert [each.line for each in found] == [
-        f"deb [{KEY}] http://deb.debian.org/debian bookworm main contrib",
-        f"deb [{KEY}] http://deb.debian.org/debian bookworm-updates main contrib",
+        f"deb [{KEY}] http://mirror.example/debian bookworm main contrib",
+        f"deb [{KEY}] http://mirror.example/debian bookworm-updates main contrib",
         "deb [arch=amd64,arm64] https://deb.example/node nodistro main",
         "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian bookworm-security main",
     ]
@@ -57,8 +57,8 @@ def test_the_machine_s_own_sources_serve_its_suite() -> None:
 def test_another_suite_comes_from_the_same_archives() -> None:
     found = parsed({"debian.sources": DEB822, "sources.list": ONE_LINE})
     assert [(each.uri, each.suite) for each in chosen(found, "trixie", "bookworm")] == [
-        ("http://deb.debian.org/debian", "trixie"),
-        ("http://deb.debian.org/debian", "trixie-updates"),
+        ("http://mirror.example/debian", "trixie"),
+        ("http://mirror.example/debian", "trixie-updates"),
         ("http://mirror.example/debian", "trixie-security"),
     ]
 
