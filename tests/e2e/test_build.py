@@ -12,6 +12,7 @@ from typing import Any
 import docker
 import pytest
 
+from knarr.network.plan import Names
 from support.daemon import Daemon, running_daemon
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
@@ -233,3 +234,6 @@ def test_a_killed_daemon_goes_on_from_the_last_finished_step(tmp_path: Path) -> 
         assert not {name for name in left if not name.startswith(".")}, left
         assert not list((daemon.run_root / "builds").iterdir())
         assert str(daemon.folder) not in Path("/proc/mounts").read_text()
+        daemon.stop()
+        bridge = Names.of(str(daemon.run_root)).default_bridge
+        assert not Path(f"/sys/class/net/{bridge}").exists(), "nobody is on it any more"

@@ -331,6 +331,7 @@ class Launcher:
 
     async def forget(self, container_id: str) -> None:
         """What a process leaves that no container stands for."""
+        await self._networks.unplug(ContainerId(container_id))
         await self._keeper.remove_sandbox(container_id)
         with suppress(Conflict):
             await self._keeper.release(container_id)
