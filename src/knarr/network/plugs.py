@@ -206,9 +206,11 @@ class Plugs:
             defaults = (IPv4Address(four), IPv6Address(six))
             return self.ports.claim(member.id, ports, targets, defaults)
         except PortTaken as error:
+            holders = self.registry.of(error.holder) if error.holder else ()
+            held_by = f" (held by container {holders[0].container_name})" if holders else ""
             raise KnarrError(
                 "driver failed programming external connectivity on endpoint"
-                f" {member.name} ({target.id}): {error}"
+                f" {member.name} ({target.id}): {error}{held_by}"
             ) from error
 
     def _way_out(self, endpoints: Sequence[Endpoint]) -> Endpoint | None:

@@ -29,12 +29,15 @@ _OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 class PortTaken(KnarrError):
     """The port is in use, by a container of ours or by another program.
 
-    hopeless: another port would fare no better.
+    hopeless: another port would fare no better. holder: the container of ours, if it is one.
     """
 
-    def __init__(self, message: str, *, hopeless: bool = False) -> None:
+    def __init__(
+        self, message: str, *, hopeless: bool = False, holder: ContainerId | None = None
+    ) -> None:
         super().__init__(message)
         self.hopeless = hopeless
+        self.holder = holder
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ class PortTable:
 
     def __init__(self) -> None:
         self._claims: dict[ContainerId, _Claims] = {}
-        self._users: dict[tuple[str, int], list[Address]] = {}
+        self._users: dict[tuple[str, int], list[tuple[Address, ContainerId]]] = {}
         self._next: dict[str, int] = {}
 
     def ports_of(self, container: ContainerId) -> tuple[PublishedPort, ...]:
@@ -102,15 +105,20 @@ class PortTable:
             except PortTaken as error:
                 complaints.append(str(error))
             claims.ports.append(port)
-            self._users.setdefault((port.protocol, port.host_port), []).append(port.host_ip)
+            self._use(container, port)
         return complaints
 
     def replace(self, container: ContainerId, ports: Sequence[PublishedPort]) -> None:
         """The same ports or fewer of them, leading elsewhere; their sockets stay."""
-        if ports:
-            self._claims[container].ports[:] = ports
-        else:
+        if not ports:
             self.release(container)
+            return
+        claims = self._claims[container]
+        kept = {(each.protocol, each.host_ip, each.host_port) for each in ports}
+        for each in claims.ports:
+            if (each.protocol, each.host_ip, each.host_port) not in kept:
+                self._let_go(container, each)
+        claims.ports[:] = ports
 
     def release(self, container: ContainerId) -> None:
         """Content when it holds none."""
@@ -128,10 +136,7 @@ class PortTable:
         if claims is None:
             return
         for port in claims.ports[keep:]:
-            users = self._users[port.protocol, port.host_port]
-            users.remove(port.host_ip)
-            if not users:
-                del self._users[port.protocol, port.host_port]
+            self._let_go(container, port)
         del claims.ports[keep:]
         if not claims.ports:
             claims.close()
@@ -148,16 +153,25 @@ class PortTable:
         claims = self._claims[container]
         for host in hosts:
             target = next(each for each in targets if each.version == host.version)
-            claims.ports.append(
-                PublishedPort(
-                    protocol=request.protocol,
-                    host_ip=host,
-                    host_port=port,
-                    target=target,
-                    container_port=request.container_port,
-                )
+            published = PublishedPort(
+                protocol=request.protocol,
+                host_ip=host,
+                host_port=port,
+                target=target,
+                container_port=request.container_port,
             )
-            self._users.setdefault((request.protocol, port), []).append(host)
+            claims.ports.append(published)
+            self._use(container, published)
+
+    def _use(self, container: ContainerId, port: PublishedPort) -> None:
+        users = self._users.setdefault((port.protocol, port.host_port), [])
+        users.append((port.host_ip, container))
+
+    def _let_go(self, container: ContainerId, port: PublishedPort) -> None:
+        users = self._users[port.protocol, port.host_port]
+        users.remove((port.host_ip, container))
+        if not users:
+            del self._users[port.protocol, port.host_port]
 
     def _choose(
         self, container: ContainerId, request: PortRequest, hosts: Sequence[Address]
@@ -190,9 +204,11 @@ class PortTable:
         self, container: ContainerId, protocol: str, hosts: Sequence[Address], port: int
     ) -> None:
         for host in hosts:
-            if any(_meet(host, other) for other in self._users.get((protocol, port), ())):
-                place = f"{_bracketed(host)}:{port}"
-                raise PortTaken(f"Bind for {place} failed: port is already allocated")
+            for other, holder in self._users.get((protocol, port), ()):
+                if _meet(host, other):
+                    place = f"{_bracketed(host)}:{port}"
+                    refusal = f"Bind for {place} failed: port is already allocated"
+                    raise PortTaken(refusal, holder=holder)
         claims = self._claims.setdefault(container, _Claims())
         with ExitStack() as undo:
             held = len(claims.sockets)

@@ -106,7 +106,8 @@ async def test_a_run_of_ports_is_one_element_and_works(
 async def test_a_port_is_refused_with_the_name_of_who_has_it(host: Namespace, run: Runner) -> None:
     wish = PortRequest(container_port=80, first=8080, last=8080)
     await run("one", ports=(wish,))
-    with pytest.raises(KnarrError, match=r"Bind for 0\.0\.0\.0:8080 failed: port is already"):
+    words = r"Bind for 0\.0\.0\.0:8080 failed: port is already allocated \(held by container one\)"
+    with pytest.raises(KnarrError, match=words):
         await run("two", ports=(wish,))
     foreign = host.listen("0.0.0.0", 8081)
     wish = PortRequest(container_port=80, first=8081, last=8081)
