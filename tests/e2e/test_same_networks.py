@@ -117,8 +117,9 @@ network rm n1 n2
 """
 
 
-# Newer releases of Docker name the containers that are in the way; knarr follows them.
-_NEWER = re.compile(r' \(name:"t\d" id:"<short id>"\)')
+# Newer releases of Docker name the containers that are in the way, and knarr the one that has the
+# port; 20.10 says neither.
+_IN_THE_WAY = re.compile(r' \((?:name:"t\d" id:"<short id>"|held by container t\d)\)')
 
 
 def blocks() -> list[Case]:
@@ -134,7 +135,7 @@ def alone(docker: Docker, case: Case) -> list[tuple[object, ...]]:
     docker("rm", "-f", "t1", "t2", "t3")
     docker("network", "rm", "n1", "n2")
     try:
-        return [(*head, _NEWER.sub("", words)) for *head, words in transcript(docker, case)]
+        return [(*head, _IN_THE_WAY.sub("", words)) for *head, words in transcript(docker, case)]
     finally:
         docker("network", "rm", "n1", "n2")
 
