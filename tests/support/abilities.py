@@ -51,15 +51,20 @@ def _program(name: str) -> Probe:
     return lambda: None if shutil.which(name) else f"{name} is not installed"
 
 
+def _dockerd() -> str | None:
+    return _root() or _program("dockerd")()
+
+
 ABILITIES: dict[str, Probe] = {
     "root": _root,
     "namespaces": _namespaces,
     "overlay": _overlay,
     "erofs": _erofs,
+    "dockerd": _dockerd,
     **{
         name: _program(name)
         for name in (
-            "busybox", "iptables", "crun", "runc", "nft", "docker", "dockerd", "podman", "skopeo",
+            "busybox", "iptables", "crun", "runc", "nft", "docker", "podman", "skopeo",
             "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl",
         )
     },

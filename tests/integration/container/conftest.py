@@ -49,7 +49,8 @@ def cgroup_parent() -> Iterator[str]:
 def rootfs(tmp_path: Path) -> Path:
     root = tmp_path / "rootfs"
     with tarfile.open(fileobj=BytesIO(busybox_layer())) as archive:
-        archive.extractall(root, filter="fully_trusted")
+        archive.extraction_filter = lambda member, _path: member
+        archive.extractall(root)
     return root
 
 

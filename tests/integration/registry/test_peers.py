@@ -30,7 +30,8 @@ def debians(tmp_path: Path, account: Account | None) -> Iterator[str]:
 
 
 def stock(host: str, folder: Path, account: Account | None) -> None:
-    login = ["--dest-creds", f"{account.username}:{account.password}"] if account else []
+    creds = f"{account.username}:{account.password}" if account else ""
+    login = ["--dest-creds", creds] if account else ["--dest-no-creds"]
     layout = oci_layout(folder / "layout", *TARS)
     skopeo(
         "copy", "--dest-tls-verify=false", *login,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterable, Iterator
+from copy import copy
 
 from knarr.cli.copying.plan import renamed
 from knarr.errors import InvalidArgument
@@ -44,6 +45,8 @@ def unpack(
     root = os.path.realpath(folder)
     size = 0
     with tarfile.open(fileobj=PieceReader(pieces), mode="r|") as tar:  # type: ignore[call-overload]
+        # What has been looked at is not looked at again; `filter=` is not in Debian 12's Python.
+        tar.extraction_filter = _as_it_is
         folders: list[tarfile.TarInfo] = []
         for member in tar:
             landed = _landed(member, root, landing_name, content=content, keep=keep_owners)
@@ -51,27 +54,31 @@ def unpack(
             _clear_way(landed, root)
             if landed.isdir():
                 folders.append(landed)
-            tar.extract(landed, root, set_attrs=not landed.isdir(), numeric_owner=True,
-                        filter="fully_trusted")  # fmt: skip
+            tar.extract(landed, root, set_attrs=not landed.isdir(), numeric_owner=True)
         # A folder's time and mode come last: what is put into it would change or forbid them.
         for entry in reversed(folders):
             _set_attributes(tar, entry, os.path.join(root, entry.name))
     return size
 
 
+def _as_it_is(member: tarfile.TarInfo, _path: str) -> tarfile.TarInfo:
+    return member
+
+
 def _landed(
     member: tarfile.TarInfo, root: str, landing_name: str | None, *, content: bool, keep: bool
 ) -> tarfile.TarInfo:
     name = renamed(member.name, landing_name, content=content)
-    changes: dict[str, object] = {"name": name}
+    landed = copy(member)
+    landed.name = name
     _check_inside(root, os.path.dirname(name), member.name)
     if member.islnk():
         link = renamed(member.linkname, landing_name, content=content)
         _check_inside(root, link, member.name)
-        changes["linkname"] = link
+        landed.linkname = link
     if not keep:
-        changes |= {"uid": os.getuid(), "gid": os.getgid(), "uname": "", "gname": ""}
-    return member.replace(**changes, deep=False)  # type: ignore[arg-type]
+        landed.uid, landed.gid, landed.uname, landed.gname = os.getuid(), os.getgid(), "", ""
+    return landed
 
 
 def _check_inside(root: str, path: str, name: str) -> None:
