@@ -28,7 +28,7 @@ class Scene:
     inherited: Mapping[str, str] = field(default_factory=dict)  # mount target to volume's name
     service_aliases: bool = True  # the service's name is a DNS name of the container
     seccomp: Mapping[str, str] = field(default_factory=dict)  # path to the profile's text
-    warn: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None  # of what the file says and nobody will do
 
 
 Apply = Callable[[Any, ContainerCreate, Scene], ContainerCreate]
@@ -37,6 +37,16 @@ Apply = Callable[[Any, ContainerCreate, Scene], ContainerCreate]
 def not_for_containers(value: Any, body: ContainerCreate, scene: Scene) -> ContainerCreate:  # noqa: ARG001
     """The attribute says something about the service, not about one container."""
     return body
+
+
+def without_effect(name: str, why: str) -> Apply:
+    """The attribute is for engines of another kind: who wrote it is told that it does nothing."""
+
+    def apply(value: Any, body: ContainerCreate, scene: Scene) -> ContainerCreate:  # noqa: ARG001
+        scene.warn(f"services.{scene.service.name}.{name} has no effect: {why}")
+        return body
+
+    return apply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

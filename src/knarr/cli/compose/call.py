@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from knarr.cli.cli import Cli
 from knarr.cli.compose.display import MODES, Display, display
 from knarr.compose.actions import Action, Await, Checkpoint, Plan, RunProvider
-from knarr.compose.apply import Means, apply
+from knarr.compose.apply import apply
 from knarr.compose.config import select
 from knarr.compose.discovery import Found, ProjectOptions, find, is_true
 from knarr.compose.engine import Engines
@@ -20,6 +20,7 @@ from knarr.compose.env_files import with_env_files
 from knarr.compose.files import Disk
 from knarr.compose.lifecycle import project_of
 from knarr.compose.loader import load
+from knarr.compose.means import Means
 from knarr.compose.naming import refuse_bad_name
 from knarr.compose.observed import Observed
 from knarr.compose.observing import observe
@@ -210,6 +211,7 @@ class Call:
         given: dict[str, Any] = {
             "files": self.files,
             "report": self.report,
+            "warn": self.warn,
             "pull": lambda action: pull(self, action),
             "separator": self.separator,
             "env_files": self.found.env_files,

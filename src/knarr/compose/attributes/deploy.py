@@ -66,7 +66,9 @@ _PLACEMENT = Fields(
 )
 
 
-def apply(deploy: Any, body: ContainerCreate, scene: Scene) -> ContainerCreate:  # noqa: ARG001
+def apply(deploy: Any, body: ContainerCreate, scene: Scene) -> ContainerCreate:
+    for name in _for_clusters(deploy):
+        scene.warn(f"services.{scene.service.name}.deploy.{name} has no effect: it is for clusters")
     resources = deploy.get("resources") or {}
     body = _limit(resources.get("limits") or {}, body)
     body = _reserve(resources.get("reservations") or {}, body)
@@ -75,6 +77,21 @@ def apply(deploy: Any, body: ContainerCreate, scene: Scene) -> ContainerCreate: 
         return body
     condition, attempts = restart.get("condition", ""), restart.get("max_attempts", 0)
     return host_config(body, restart_policy=policy(condition, attempts))
+
+
+def _for_clusters(deploy: dict[str, Any]) -> list[str]:
+    """What is said of several hosts, or of what one engine does not count out."""
+    found = [name for name in ("placement", "endpoint_mode") if deploy.get(name)]
+    if deploy.get("mode", "replicated") != "replicated":
+        found.append("mode")
+    reserved = (deploy.get("resources") or {}).get("reservations") or {}
+    found += [
+        f"resources.reservations.{name}"
+        for name in ("cpus", "generic_resources")
+        if reserved.get(name)
+    ]
+    restart = deploy.get("restart_policy") or {}
+    return found + [f"restart_policy.{name}" for name in ("delay", "window") if restart.get(name)]
 
 
 def _limit(limits: dict[str, Any], body: ContainerCreate) -> ContainerCreate:

@@ -14,9 +14,9 @@ from knarr.cli.running import keys_in_force, run_attached
 from knarr.client.calls import containers
 from knarr.compose import command as shell
 from knarr.compose import dotenv
-from knarr.compose.apply import OneOff, create_one_off
 from knarr.compose.discovery import is_true
 from knarr.compose.images import ImageOptions
+from knarr.compose.making import OneOff, create_one_off
 from knarr.compose.naming import one_off_name
 from knarr.compose.observed import Observed
 from knarr.compose.one_off import RunOptions, one_off
