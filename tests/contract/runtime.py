@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -83,6 +84,12 @@ class RuntimeContract:
         assert words in str(caught.value)
         assert "OCI runtime create failed" in str(caught.value)
         await until_nothing_is_left(boxes, launch.id)
+
+    async def test_a_file_that_is_no_program_says_so_in_plain_words(self, boxes: Boxes) -> None:
+        """By then the runtime has become the container's process: the words are in its log."""
+        code, log = await boxes.run("/bin/noshebang")
+        assert code == 1
+        assert re.fullmatch(r"exec\b.*/bin/noshebang.*: exec format error\n", log, re.IGNORECASE)
 
     async def test_a_failed_start_ends_what_was_attached(self, boxes: Boxes) -> None:
         launch = boxes.launch(boxes.spec("nonesuch"))

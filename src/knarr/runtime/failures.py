@@ -36,7 +36,7 @@ _CRUN_EXEC: Final = re.compile(r"exec(?: container process[^`]*`.*`)?: (?P<reaso
 
 
 def start_failure(log: str, program: str, *, further: bool) -> StartFailed:
-    """The failure that ``log``, a runtime's log in JSON lines, is about.
+    """The failure that ``log``, a runtime's log in JSON or plain lines, is about.
 
     program: what was to run. further: in a container that runs already.
     """

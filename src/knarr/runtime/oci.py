@@ -10,6 +10,8 @@ class OciRuntime:
 
     program: absolute. name: as ``--runtime`` has it.
     options: before the subcommand, those of this program alone.
+    log_format: of its error log, and of what it writes on a container's own standard error when
+        the program turns out to be none.
     enters: the keeper makes the control group and enters it before the program starts, which is
         then told to leave groups alone. hidden: a mount which the program must not see, with the
         mount point that it is in.
@@ -18,6 +20,7 @@ class OciRuntime:
     name: str
     program: str
     options: tuple[str, ...] = ()
+    log_format: str = "json"
     enters: bool = False
     hidden: tuple[str, str] | None = None
 
@@ -32,7 +35,7 @@ class OciRuntime:
         return [*self._global(place), "exec", *options, container_id]
 
     def _global(self, place: "Place") -> list[str]:
-        log = ["--log", str(place.error_log), "--log-format", "json"]
+        log = ["--log", str(place.error_log), "--log-format", self.log_format]
         return [self.program, *self.options, "--root", str(place.state), *log]
 
     @staticmethod

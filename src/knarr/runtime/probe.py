@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -118,18 +119,14 @@ def ways(name: str, program: str, layout: Layout) -> tuple[OciRuntime, ...]:
     """
     if os.path.basename(program) != "crun":
         return (OciRuntime(name=name, program=program),)
+    crun = OciRuntime(name=name, program=program, log_format="text")
     if layout.version == 2:
-        return (OciRuntime(name=name, program=program, options=("--cgroup-manager=cgroupfs",)),)
-    apart = OciRuntime(
-        name=name, program=program, options=("--cgroup-manager=disabled",), enters=True
-    )
+        return (replace(crun, options=("--cgroup-manager=cgroupfs",)),)
+    apart = replace(crun, options=("--cgroup-manager=disabled",), enters=True)
     if layout.unified is None:
         return (apart,)
     hidden = (layout.unified, os.path.dirname(layout.unified))
-    return (
-        apart,
-        OciRuntime(name=name, program=program, options=apart.options, enters=True, hidden=hidden),
-    )
+    return (apart, replace(apart, hidden=hidden))
 
 
 def _describe(runtime: OciRuntime) -> str:
