@@ -76,6 +76,8 @@ def on_terminal(
     pid, descriptor = pty.fork()
     if not pid:
         try:
+            # A shell runs what it starts in the background with this ignored, tests too.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execvpe(argv[0], list(argv), dict(environ))
         finally:
             os._exit(127)
