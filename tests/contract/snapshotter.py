@@ -138,6 +138,37 @@ class SnapshotterContract:
             assert len(names_in(root)) == length + 1
             assert read(root, "top") == b"%d" % (length - 1)
 
+    def test_what_is_mounted_is_checked_against_the_tar(self, layers: Layers) -> None:
+        case = stored(layers, recipes.built(GOLDEN["hard-links"]))
+        assert layers.is_sound(case.diff_id)
+        (made,) = set(layers.folder(case.diff_id).iterdir()) - {
+            layers.folder(case.diff_id) / "layer.tar"
+        }
+        victim = made if made.is_file() else next(p for p in made.rglob("*") if p.is_file())
+        with victim.open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            last = file.read(1)
+            file.seek(-1, os.SEEK_END)
+            file.write(bytes([last[0] ^ 1]))
+        assert not layers.is_sound(case.diff_id)
+        layers.remake(case.diff_id)
+        assert layers.is_sound(case.diff_id)
+        assert recipes.tree(layers.lower(case.diff_id)) == GOLDEN["hard-links"]["tree"]
+
+    @pytest.mark.parametrize("case", ["hard-links", "opaque", "capability", "devices"])
+    def test_a_layer_goes_from_one_driver_to_another_and_back(
+        self, drivers: Sequence[Snapshotter], tmp_path: Path, case: str
+    ) -> None:
+        layers = Layers(tmp_path, drivers)
+        layer = stored(layers, recipes.built(GOLDEN[case]))
+        for driver in (*reversed(drivers), *drivers):
+            layers.remake(layer.diff_id, driver.name)
+            assert layers.driver_of(layer.diff_id) == driver.name
+            names = set(os.listdir(layers.folder(layer.diff_id)))
+            assert names == {"layer.tar", driver.made}
+            assert recipes.tree(layers.lower(layer.diff_id)) == GOLDEN[case]["tree"]
+        layers.sweep([])
+
 
 @contextmanager
 def merged(layers: Layers, chain: Sequence[bytes], scratch: Path) -> Iterator[int]:

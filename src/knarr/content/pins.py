@@ -27,6 +27,10 @@ class Pinning(Generic[Name]):
             if self._pins[name] <= 0:
                 del self._pins[name]
 
+    def is_pinned(self, name: Name) -> bool:
+        with self._lock:
+            return name in self._pins
+
     @contextmanager
     def pinned(self, names: Iterable[Name]) -> Iterator[None]:
         """Keep several for the length of a block."""

@@ -11,7 +11,8 @@ from knarr.snapshot.choice import snapshotters
 from knarr.snapshot.containers import ContainerLayers
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.erofs import TarIndex, mountable
-from knarr.snapshot.layers import Layers, LayerWriter
+from knarr.snapshot.incoming import LayerWriter
+from knarr.snapshot.layers import Layers
 from knarr.snapshot.model import Change, Contents, Layer, chain_id
 from knarr.snapshot.unpacked import Unpacked
 

@@ -20,6 +20,10 @@ class Snapshotter(Protocol):
     def name(self) -> str:
         """As ``info`` shows it."""
 
+    @property
+    def made(self) -> str:
+        """What ``build`` makes in the layer's folder: the name of a file or a directory."""
+
     def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
         """Prepare a layer. Raises InvalidArgument for a hostile or broken archive, Unavailable on
         a full disk, Unsupported for a layer that this driver cannot do and another can.
@@ -27,6 +31,12 @@ class Snapshotter(Protocol):
 
     def has(self, folder: Path) -> bool:
         """Whether ``build`` of this driver has prepared the layer."""
+
+    def is_sound(self, tar: memoryview, folder: Path, scratch: Path, limits: Limits) -> bool:
+        """Whether what lies in ``folder`` is what ``build`` would make of the tar.
+
+        scratch: an empty folder on the same file system, for work. Raises as ``build`` does.
+        """
 
     def lower(self, folder: Path) -> Path:
         """The layer's directory, read-only for everybody."""

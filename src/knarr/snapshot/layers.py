@@ -8,27 +8,26 @@ Everything here is synchronous and may be used from any thread. Which layers are
 of rows (`snapshot.rows`).
 """
 
-import mmap
 import os
 import secrets
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from knarr.content import Hasher, Headroom, Pinning, write_all
-from knarr.errors import InvalidArgument, NotFound, Unsupported
+from knarr.content import Pinning
+from knarr.errors import NotFound, Unsupported
 from knarr.ids import DiffId, Digest
 from knarr.snapshot.apart import prepare_apart
 from knarr.snapshot.changes import is_opaque
 from knarr.snapshot.driver import Snapshotter
-from knarr.snapshot.model import Contents, Layer
+from knarr.snapshot.incoming import TAR, LayerWriter, mapped
+from knarr.snapshot.model import Contents
 from knarr.snapshot.tar import LIMITS, Limits, members
 from knarr.snapshot.unpacked import TREE
 
-_TAR: Final = "layer.tar"
 _PREFIX: Final = "sha256:"
 APART_BYTES: Final = 16 << 20
 
@@ -65,14 +64,14 @@ class Layers(Pinning[DiffId]):
     def has(self, diff_id: DiffId) -> bool:
         return self.folder(diff_id).is_dir()
 
-    def writer(self) -> "LayerWriter":
+    def writer(self) -> LayerWriter:
         """For a new layer's plain tar."""
-        return LayerWriter(self, self._incoming / secrets.token_hex(8))
+        return LayerWriter(self.settle, self._incoming / secrets.token_hex(8))
 
     def open_tar(self, diff_id: DiffId) -> int:
         """A descriptor of the layer's plain tar. Raises NotFound."""
         try:
-            return os.open(self.folder(diff_id) / _TAR, os.O_RDONLY)
+            return os.open(self.folder(diff_id) / TAR, os.O_RDONLY)
         except FileNotFoundError as error:
             raise NotFound(f"layer {diff_id}: not found") from error
 
@@ -98,30 +97,78 @@ class Layers(Pinning[DiffId]):
     def lower(self, diff_id: DiffId) -> Path:
         """The layer's directory for overlayfs; mounted if that is what its driver does."""
         folder = self.folder(diff_id)
-        for driver in self._drivers:
-            if driver.has(folder):
-                return driver.lower(folder)
+        if (ready := self._driver_of(folder)) is not None:
+            return ready.lower(folder)
         # Nothing here that this machine can mount: it was prepared on another one, or by hand.
         self._prepare(diff_id, folder)
-        return next(each for each in self._drivers if each.has(folder)).lower(folder)
+        driver = self._driver_of(folder)
+        assert driver is not None
+        return driver.lower(folder)
 
     def _prepare(self, diff_id: DiffId, folder: Path) -> None:
-        if not (folder / _TAR).is_file():
+        if not (folder / TAR).is_file():
             raise NotFound(f"layer {diff_id}: not found")
         with self._preparing:
-            self._built(folder)
+            if self._driver_of(folder) is None:  # else somebody was faster
+                self._built(folder, self._drivers)
 
-    def convert(self, diff_id: DiffId, name: str) -> None:
-        """Make the layer anew by the driver of that name. It must not be in use."""
-        folder = self.folder(diff_id)
-        wanted = next(driver for driver in self._drivers if driver.name == name)
-        if wanted.has(folder):
-            return
-        with mapped(folder / _TAR) as data:
-            wanted.build(data, folder, self._limits)
-        for driver in self._drivers:
-            if driver is not wanted and driver.has(folder):
-                driver.release(folder)
+    def _driver_of(self, folder: Path) -> Snapshotter | None:
+        return next((driver for driver in self._drivers if driver.has(folder)), None)
+
+    # -- upkeep ------------------------------------------------------------------------------
+
+    def driver_of(self, diff_id: DiffId) -> str:
+        """The name of the driver that has prepared the layer; empty where none has."""
+        driver = self._driver_of(self.folder(diff_id))
+        return driver.name if driver is not None else ""
+
+    def is_sound(self, diff_id: DiffId) -> bool:
+        """Whether what is mounted of the layer is what its tar says. Takes long: off the loop.
+
+        Raises FileNotFoundError where the layer is gone, InvalidArgument for a broken tar.
+        """
+        folder, scratch = self.folder(diff_id), self._incoming / secrets.token_hex(8)
+        driver = self._driver_of(folder)
+        if driver is None:
+            return False
+        scratch.mkdir(mode=0o700)
+        try:
+            with mapped(folder / TAR) as data:
+                return driver.is_sound(data, folder, scratch, self._limits)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def remake(self, diff_id: DiffId, name: str = "") -> None:
+        """Make anew what is mounted of the layer, by the driver of that name or the first that can.
+
+        No running container may stand on it. What was there before stays until the new is whole.
+        Raises Unsupported where the driver cannot, NotFound without the tar. Off the loop.
+        """
+        folder, scratch = self.folder(diff_id), self._incoming / f"trash-{secrets.token_hex(8)}"
+        wanted = [driver for driver in self._drivers if name in ("", driver.name)]
+        scratch.mkdir(mode=0o755)
+        try:
+            os.link(folder / TAR, scratch / TAR)
+            self._built(scratch, wanted)
+            with self._preparing, self._lock:
+                for driver in self._drivers:
+                    driver.release(folder)
+                    if driver.has(folder):
+                        os.rename(folder / driver.made, scratch / f"old-{driver.made}")
+                for driver in wanted:
+                    if driver.has(scratch):
+                        os.rename(scratch / driver.made, folder / driver.made)
+        except FileNotFoundError as error:
+            raise NotFound(f"layer {diff_id}: not found") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def set_aside(self, diff_id: DiffId, place: Path) -> None:
+        """Move a damaged layer's folder to ``place``, so that another may come in its stead."""
+        with self._lock:
+            for driver in self._drivers:
+                driver.release(self.folder(diff_id))
+            os.rename(self.folder(diff_id), place)
 
     def discard(self, diff_id: DiffId) -> None:
         """Take away a layer whose row is gone. Quick; ``empty_trash`` deletes it.
@@ -169,7 +216,7 @@ class Layers(Pinning[DiffId]):
             folder = self.folder(diff_id)
             if folder.is_dir():
                 return self._measured(folder)
-            contents = self._built(incoming)
+            contents = self._built(incoming, self._drivers)
             with self._lock:
                 try:
                     os.rename(incoming, folder)
@@ -181,95 +228,20 @@ class Layers(Pinning[DiffId]):
             raise
         return contents
 
-    def _built(self, incoming: Path) -> Contents:
+    def _built(self, incoming: Path, drivers: Sequence[Snapshotter]) -> Contents:
         """By the first driver that can; a large layer in a process of its own."""
-        apart = (incoming / _TAR).stat().st_size >= self._apart_bytes
-        for driver in self._drivers:
+        apart = (incoming / TAR).stat().st_size >= self._apart_bytes
+        for driver in drivers:
             with suppress(Unsupported):
                 if apart:
                     return prepare_apart(driver.name, incoming, self._limits)
-                with mapped(incoming / _TAR) as data:
+                with mapped(incoming / TAR) as data:
                     return driver.build(data, incoming, self._limits)
         raise Unsupported("no snapshotter of this machine can take this layer")
 
     def _measured(self, folder: Path) -> Contents:
         content_bytes = entries = 0
-        with mapped(folder / _TAR) as data:
+        with mapped(folder / TAR) as data:
             for member in members(data, self._limits):
                 content_bytes, entries = content_bytes + member.size, entries + 1
         return Contents(content_bytes=content_bytes, entries=entries)
-
-
-class LayerWriter:
-    """One layer's plain tar that is coming in; leaves nothing behind unless committed."""
-
-    def __init__(self, layers: Layers, incoming: Path) -> None:
-        self._layers = layers
-        self._incoming = incoming
-        self._headroom = Headroom(incoming.parent)
-        incoming.mkdir(mode=0o755)
-        self._fd = os.open(incoming / _TAR, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._hasher = Hasher()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.abort()
-
-    @property
-    def size_bytes(self) -> int:
-        return self._hasher.size_bytes
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        """``chunk`` must not change afterwards. Raises Unavailable when the disk is full."""
-        self._headroom.take(len(chunk))
-        self._hasher.update(chunk)
-        write_all(self._fd, chunk)
-
-    def commit(self, expected: DiffId | None = None) -> Layer:
-        """Prepared for mounting and under its name, pinned until it is recorded.
-
-        Raises InvalidArgument when it is not the expected layer, or is broken or hostile. Takes as
-        long as unpacking: off the loop.
-        """
-        diff_id = DiffId(self._hasher.digest())
-        if expected is not None and diff_id != expected:
-            raise InvalidArgument(f"layer digest mismatch: expected {expected}, got {diff_id}")
-        self._close()
-        contents = self._layers.settle(self._incoming, diff_id)
-        return Layer(
-            diff_id=diff_id,
-            tar_bytes=self._hasher.size_bytes,
-            content_bytes=contents.content_bytes,
-            entries=contents.entries,
-        )
-
-    def abort(self) -> None:
-        """Forget what was written; harmless after a commit."""
-        self._hasher.close()
-        self._close()
-        shutil.rmtree(self._incoming, ignore_errors=True)
-
-    def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-
-@contextmanager
-def mapped(path: Path) -> Iterator[memoryview]:
-    """A file's bytes, read-only, by mmap."""
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            yield memoryview(b"")
-            return
-        data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-    data.madvise(mmap.MADV_SEQUENTIAL)
-    view = memoryview(data)
-    try:
-        yield view
-    finally:
-        with suppress(BufferError):  # a traceback still holds a slice: freed with it
-            view.release()
-            data.close()

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from knarr.snapshot.alike import are_alike
 from knarr.snapshot.model import Contents
 from knarr.snapshot.tar import Limits
 from knarr.snapshot.unpack import unpack
@@ -34,12 +35,21 @@ class Unpacked:
     """``<folder>/fs``, whose files are the layer's files."""
 
     name = NAME
+    made = TREE
 
     def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
         return build_tree(tar, folder, limits)
 
     def has(self, folder: Path) -> bool:
         return (folder / TREE).is_dir()
+
+    def is_sound(self, tar: memoryview, folder: Path, scratch: Path, limits: Limits) -> bool:
+        """By unpacking once more: a tree says nothing of what it should be."""
+        build_tree(tar, scratch, limits)
+        try:
+            return are_alike(scratch / TREE, folder / TREE)
+        finally:
+            shutil.rmtree(scratch / TREE, ignore_errors=True)
 
     def lower(self, folder: Path) -> Path:
         return folder / TREE

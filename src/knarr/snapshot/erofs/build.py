@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from knarr.content.blobs import write_all
-from knarr.snapshot.erofs.image import image
+from knarr.snapshot.erofs.image import HEAD_BYTES, image, made_ns
 from knarr.snapshot.erofs.tree import tree
 from knarr.snapshot.model import Contents
 from knarr.snapshot.tar import Limits
@@ -17,10 +17,21 @@ INDEX: Final = "index.erofs"
 
 def build_index(tar: memoryview, folder: Path, limits: Limits) -> Contents:
     """Write the index. Raises InvalidArgument, Unsupported, Unavailable as a snapshotter does."""
-    root, contents = tree(tar, limits, time.time_ns())
+    now_ns = time.time_ns()
+    root, contents = tree(tar, limits, now_ns)
     fd = os.open(folder / INDEX, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        write_all(fd, image(root, len(tar)))
+        write_all(fd, image(root, len(tar), now_ns))
     finally:
         os.close(fd)
     return contents
+
+
+def is_index_of(tar: memoryview, path: Path, limits: Limits) -> bool:
+    """Whether the index at ``path`` is, byte for byte, the one of this tar."""
+    there = path.read_bytes()
+    when_ns = made_ns(there[:HEAD_BYTES])
+    if when_ns < 0:
+        return False
+    root, _ = tree(tar, limits, when_ns)
+    return image(root, len(tar), when_ns) == there

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from knarr.kernel import mount
-from knarr.snapshot.erofs.build import INDEX, NAME, build_index
+from knarr.snapshot.erofs.build import INDEX, NAME, build_index, is_index_of
 from knarr.snapshot.model import Contents
 from knarr.snapshot.overlay import view
 from knarr.snapshot.tar import END, LIMITS, Limits, Member, formatted, header
@@ -27,6 +27,7 @@ class TarIndex:
     """``<folder>/index.erofs``, mounted once and shared by all containers."""
 
     name = NAME
+    made = INDEX
 
     def __init__(self, run_root: Path, *, detached: bool) -> None:
         self._points = run_root / "layers"
@@ -39,6 +40,9 @@ class TarIndex:
 
     def has(self, folder: Path) -> bool:
         return (folder / INDEX).is_file()
+
+    def is_sound(self, tar: memoryview, folder: Path, scratch: Path, limits: Limits) -> bool:  # noqa: ARG002
+        return is_index_of(tar, folder / INDEX, limits)
 
     def lower(self, folder: Path) -> Path:
         with self._lock:

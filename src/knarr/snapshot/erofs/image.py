@@ -28,6 +28,7 @@ _MAGIC: Final = 0xE0F5E1E2
 _SUPER_OFFSET: Final = 1024
 _DEVICE_SLOT: Final = (_SUPER_OFFSET + 128) // 128
 _META: Final = 1536 // _BLOCK  # the first block of inodes
+HEAD_BYTES: Final = _META * _BLOCK  # all before the inodes
 _CHUNKED_FILE: Final = 0x4
 _DEVICE_TABLE: Final = 0x8
 _WITH_MTIME: Final = 0x2
@@ -56,19 +57,29 @@ _FILE_TYPE: Final = {
 }  # fmt: skip
 
 
-def image(root: Node, tar_bytes: int) -> bytes:
+def image(root: Node, tar_bytes: int, made_ns: int = 0) -> bytes:
     """The image of a tree whose files lie in a tar of that size. Fills in places and links.
 
+    made_ns: when, in nanoseconds since the epoch; noted in the superblock.
     Raises Unsupported where a value does not fit the format.
     """
-    return _Layout(root, tar_bytes).image()
+    return _Layout(root, tar_bytes, made_ns).image()
+
+
+def made_ns(head: bytes) -> int:
+    """When an image was made; ``head`` is its first 2 KiB. -1 where it is no image of ours."""
+    if len(head) < HEAD_BYTES:
+        return -1
+    magic, *_, seconds, nanoseconds = _SUPER.unpack_from(head, _SUPER_OFFSET)[:9]
+    return seconds * 1_000_000_000 + nanoseconds if magic == _MAGIC else -1
 
 
 class _Layout:
     """Places first, since directories hold the places of their children; then bytes."""
 
-    def __init__(self, root: Node, tar_bytes: int) -> None:
+    def __init__(self, root: Node, tar_bytes: int, made_ns: int) -> None:
         self._root = root
+        self._made_ns = made_ns
         self._tar_blocks = -(-tar_bytes // _BLOCK)
         if self._tar_blocks >= 1 << 32:
             raise Unsupported("a layer of more than 2 TiB")
@@ -175,7 +186,8 @@ class _Layout:
         """Everything before the inodes."""
         superblock = _SUPER.pack(
             _MAGIC, 0, _WITH_MTIME, _BLOCK_BITS, 0, self._root.place // _SLOT, len(self._nodes),
-            0, 0, blocks, _META, 0, bytes(16), b"knarr", _CHUNKED_FILE | _DEVICE_TABLE, 0, 1,
+            *divmod(self._made_ns, 1_000_000_000), blocks, _META, 0, bytes(16), b"knarr",
+            _CHUNKED_FILE | _DEVICE_TABLE, 0, 1,
             _DEVICE_SLOT, 0,
         )  # fmt: skip
         device = _DEVICE.pack(b"layer.tar", self._tar_blocks, 0)
