@@ -13,6 +13,7 @@ from knarr.image import Exchange, ImageService
 from knarr.network import NetworkService
 from knarr.registry import Registries
 from knarr.store import Database
+from knarr.upkeep import Upkeep
 from knarr.volume import VolumeService
 
 
@@ -51,3 +52,4 @@ class Engine:
     networks: NetworkService
     volumes: VolumeService
     builds: BuildService
+    upkeep: Upkeep

@@ -93,6 +93,9 @@ class Housekeeping:
         """All of it, as ``system df`` shows it; what was used longest ago comes first."""
         return [item.document for item in await self._items()]
 
+    async def usage_bytes(self) -> int:
+        return sum(each.size_bytes for each in await self._items())
+
     async def prune(self, wanted: Prune) -> BuildCachePruned:
         """Remove what is asked for, least recently used first."""
         items = await self._items()

@@ -18,6 +18,11 @@ def short(identifier: str) -> str:
     return identifier.rpartition(":")[2][:SHORT] if ":" in identifier else identifier[:SHORT]
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 layer``, ``3 layers``"""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def ellipsis(text: str, width: int) -> str:
     """Cut to ``width`` characters, the last one an ellipsis where something is missing."""
     if len(text) <= width:

@@ -17,13 +17,14 @@ from knarr.content.compression import (
     sniffed,
 )
 from knarr.content.hashing import Hasher, digest_of
-from knarr.content.headroom import Headroom
+from knarr.content.headroom import Budget, Headroom, free_and_reserve
 from knarr.content.pins import Pinning
 
 __all__ = [
     "Blob",
     "BlobStore",
     "BlobWriter",
+    "Budget",
     "Compression",
     "Compressor",
     "Decompressor",
@@ -33,6 +34,7 @@ __all__ = [
     "compressor",
     "decompressor",
     "digest_of",
+    "free_and_reserve",
     "plain_chunks",
     "refuse_bomb",
     "sniffed",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from knarr.content.hashing import Hasher
-from knarr.content.headroom import Headroom
+from knarr.content.headroom import Budget, Headroom
 from knarr.content.pins import Pinning
 from knarr.errors import InvalidArgument, NotFound, Unavailable
 from knarr.ids import Digest
@@ -36,8 +36,10 @@ class Blob:
 class BlobStore(Pinning[Digest]):
     """Written to a temporary name, hashed on the way, renamed to their digest."""
 
-    def __init__(self, data_root: Path) -> None:
+    def __init__(self, data_root: Path, budget: Budget | None = None) -> None:
+        """budget: what all that comes in counts against."""
         super().__init__()
+        self.budget = budget or Budget()
         self._folder = data_root / "blobs" / "sha256"
         self._incoming = data_root / "blobs" / "tmp"
         for folder in (self._folder, self._incoming):
@@ -103,7 +105,7 @@ class BlobWriter:
     def __init__(self, store: BlobStore, incoming: Path) -> None:
         self._store = store
         self._incoming = incoming
-        self._headroom = Headroom(incoming.parent)
+        self._headroom = Headroom(incoming.parent, store.budget)
         self._fd = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._hasher = Hasher()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from knarr.content.blobs import PREFIX, Blob, BlobStore, write_all
+from knarr.content.headroom import Headroom
 from knarr.errors import InvalidArgument, KnarrError, Unavailable
 from knarr.ids import Digest
 
@@ -38,6 +39,7 @@ class PartialBlob:
         folder = _folder(store)
         folder.mkdir(mode=0o700, exist_ok=True)
         self._path = folder / digest.removeprefix(PREFIX)
+        self._headroom = Headroom(folder, store.budget)
         self._fd = _opened_alone(self._path, digest)
         self._sha = hashlib.sha256()
         self._changed = threading.Condition()
@@ -78,6 +80,7 @@ class PartialBlob:
                 f"{self.digest} is larger than the {self.size_bytes} bytes its manifest declares"
             )
         try:
+            self._headroom.take(len(chunk))
             write_all(self._fd, chunk)
         except Unavailable as error:
             self.forget()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from knarr.build import Solver
 from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
@@ -18,9 +18,10 @@ from knarr.container.rows import load_all
 from knarr.container.settings import Defaults
 from knarr.container.steps import StepRunner
 from knarr.container.views import ContainerViews
-from knarr.content import BlobStore
+from knarr.content import BlobStore, Budget
 from knarr.daemon.registry import serving_registry
 from knarr.daemon.settings import Settings
+from knarr.daemon.upkeep import kept_up
 from knarr.dockerfile.service import BuildService
 from knarr.engine import About, Engine
 from knarr.events import EventBus
@@ -47,8 +48,10 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     registry = ContainerRegistry()
     for container in load_all(db):
         registry.put(container)
-    blobs = BlobStore(data_root)
-    layers = Layers(data_root, snapshotters(data_root, run_root, settings.snapshotter))
+    budget = Budget(settings.disk_budget_bytes)
+    blobs = BlobStore(data_root, budget)
+    drivers = snapshotters(data_root, run_root, settings.snapshotter)
+    layers = Layers(data_root, drivers, budget=budget)
     container_layers = ContainerLayers(db, layers, data_root, run_root)
     images = ImageService(db, blobs, layers, registry)
     for found in await asyncio.to_thread(images.repair):
@@ -138,6 +141,18 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         data_root,
         BasePuller(exchange),
     )
+    upkeep = kept_up(
+        db=db,
+        blobs=blobs,
+        layers=layers,
+        images=images,
+        containers=registry,
+        cache=builds.cache,
+        budget=budget,
+        data_root=data_root,
+    )
+    await upkeep.after_boot()
+    background = ExitStack()
     about = About(
         id=_engine_id(db),
         data_root=data_root,
@@ -149,6 +164,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     )
     try:
         async with serving_registry(settings.registry, db, blobs):
+            background.enter_context(upkeep.going_on(tasks))
             yield Engine(
                 about=about,
                 db=db,
@@ -164,8 +180,10 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
                 networks=networks,
                 volumes=volumes,
                 builds=builds,
+                upkeep=upkeep,
             )
     finally:
+        background.close()
         watching.cancel()
         await exchange.close()
         registries.close()

@@ -9,9 +9,11 @@ from typing import Final
 from knarr.errors import InvalidArgument
 from knarr.spec import decode
 from knarr.spec.docker.registries import RegistrySettings
+from knarr.units import size_bytes
 
 DATA_ROOT: Final = "/var/lib/knarr"
 RUN_ROOT: Final = "/run/knarr"
+_LEAST_BUDGET: Final = 64 << 20
 REGISTRIES: Final = "/etc/knarr/registries.json"
 
 USAGE: Final = """Usage:  knarr daemon [OPTIONS]
@@ -29,6 +31,9 @@ Options:
       --snapshotter NAME
                         How layers are kept: tar+erofs or unpacked (default: the first of them
                         that the kernel can do, or $KNARR_SNAPSHOTTER)
+      --disk-budget SIZE
+                        Most that images and build cache may take on the disk: 50g (default: no
+                        limit but the disk's, or $KNARR_DISK_BUDGET)
       --log-level LEVEL debug, info, warning or error (default "info")
       --registries FILE Mirrors, rewrites, insecure and blocked registries, as JSON (default
                         "/etc/knarr/registries.json" where that is, or $KNARR_REGISTRIES)
@@ -52,6 +57,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     runtime: str = ""
     snapshotter: str = ""
+    disk_budget_bytes: int | None = None  # None: no limit but the disk's
     log_level: str = "info"
     group: str = ""
     registry: str = ""
@@ -65,7 +71,7 @@ class Settings:
 _VALUED: Final = {
     "--data-root": "data_root", "--run-root": "run_root", "--host": "hosts", "-H": "hosts",
     "--runtime": "runtime", "--log-level": "log_level", "--group": "group",
-    "--snapshotter": "snapshotter",
+    "--snapshotter": "snapshotter", "--disk-budget": "disk_budget",
     "--registries": "registries", "--registry-mirror": "mirrors",
     "--insecure-registry": "insecure", "--registry": "registry",
 }  # fmt: skip
@@ -88,6 +94,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
     def last(name: str, variable: str, default: str) -> str:
         return given[name][-1] if name in given else environ.get(variable) or default
 
+    budget = last("disk_budget", "KNARR_DISK_BUDGET", "")
     host = environ.get("KNARR_HOST", "")
     return Settings(
         data_root=Path(last("data_root", "KNARR_DATA_ROOT", DATA_ROOT)).absolute(),
@@ -95,6 +102,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         hosts=tuple(given.get("hosts", ())) or ((host,) if host else ()),
         runtime=last("runtime", "KNARR_RUNTIME", ""),
         snapshotter=last("snapshotter", "KNARR_SNAPSHOTTER", ""),
+        disk_budget_bytes=_budget(budget),
         log_level=last("log_level", "KNARR_LOG_LEVEL", "info"),
         group=last("group", "KNARR_GROUP", ""),
         registry=last("registry", "KNARR_REGISTRY", ""),
@@ -104,6 +112,16 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
             given.get("insecure", ()),
         ),
     )
+
+
+def _budget(text: str) -> int | None:
+    """Raises InvalidArgument for what is no size, or too small to be meant."""
+    if not text:
+        return None
+    size = size_bytes(text)
+    if size < _LEAST_BUDGET:
+        raise InvalidArgument(f"--disk-budget {text}: the least is 64m")
+    return size
 
 
 def _registries(file: Path, mirrors: Sequence[str], insecure: Sequence[str]) -> RegistrySettings:

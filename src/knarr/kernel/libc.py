@@ -23,6 +23,14 @@ def checked(name: str, *argtypes: Any) -> Callable[..., int]:
     return call
 
 
+_syncfs = checked("syncfs", ctypes.c_int)
+
+
+def syncfs(fd: int) -> None:
+    """syncfs(2): all of the file system that the descriptor is on. Takes long: off the loop."""
+    _syncfs(fd)
+
+
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 

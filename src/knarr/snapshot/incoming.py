@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
-from knarr.content import Hasher, Headroom, write_all
+from knarr.content import Budget, Hasher, Headroom, write_all
 from knarr.errors import InvalidArgument
 from knarr.ids import DiffId
 from knarr.snapshot.model import Contents, Layer
@@ -22,10 +22,10 @@ Settle = Callable[[Path, DiffId], Contents]
 class LayerWriter:
     """One layer's plain tar that is coming in; leaves nothing behind unless committed."""
 
-    def __init__(self, settle: Settle, incoming: Path) -> None:
+    def __init__(self, settle: Settle, incoming: Path, budget: Budget) -> None:
         self._settle = settle
         self._incoming = incoming
-        self._headroom = Headroom(incoming.parent)
+        self._headroom = Headroom(incoming.parent, budget)
         incoming.mkdir(mode=0o755)
         self._fd = os.open(incoming / TAR, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._hasher = Hasher()
@@ -40,6 +40,11 @@ class LayerWriter:
     def size_bytes(self) -> int:
         return self._hasher.size_bytes
 
+    @property
+    def diff_id(self) -> DiffId:
+        """Of all that was written; nothing may be written after this."""
+        return DiffId(self._hasher.digest())
+
     def write(self, chunk: bytes | memoryview) -> None:
         """``chunk`` must not change afterwards. Raises Unavailable when the disk is full."""
         self._headroom.take(len(chunk))
@@ -52,7 +57,7 @@ class LayerWriter:
         Raises InvalidArgument when it is not the expected layer, or is broken or hostile. Takes as
         long as unpacking: off the loop.
         """
-        diff_id = DiffId(self._hasher.digest())
+        diff_id = self.diff_id
         if expected is not None and diff_id != expected:
             raise InvalidArgument(f"layer digest mismatch: expected {expected}, got {diff_id}")
         self._close()

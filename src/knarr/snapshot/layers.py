@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from knarr.content import Pinning
+from knarr.content import Budget, Pinning
 from knarr.errors import NotFound, Unsupported
 from knarr.ids import DiffId, Digest
 from knarr.snapshot.apart import prepare_apart
@@ -41,10 +41,14 @@ class Layers(Pinning[DiffId]):
         drivers: Sequence[Snapshotter],
         limits: Limits = LIMITS,
         *,
+        budget: Budget | None = None,
         apart_bytes: int = APART_BYTES,
     ) -> None:
-        """apart_bytes: layers of this size and above are prepared by a worker process."""
+        """budget: what all that comes in counts against. apart_bytes: layers of this size and
+        above are prepared by a worker process.
+        """
         super().__init__()
+        self._budget = budget or Budget()
         self._folder = data_root / "layers"
         self._incoming = self._folder / "tmp"
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,6 +62,11 @@ class Layers(Pinning[DiffId]):
         """The name of the driver for new layers, where it can take them."""
         return self._drivers[0].name
 
+    @property
+    def driver_names(self) -> tuple[str, ...]:
+        """Of all drivers that work here, the one for new layers first."""
+        return tuple(driver.name for driver in self._drivers)
+
     def folder(self, diff_id: DiffId) -> Path:
         return self._folder / diff_id.removeprefix(_PREFIX)
 
@@ -66,7 +75,7 @@ class Layers(Pinning[DiffId]):
 
     def writer(self) -> LayerWriter:
         """For a new layer's plain tar."""
-        return LayerWriter(self.settle, self._incoming / secrets.token_hex(8))
+        return LayerWriter(self.settle, self._incoming / secrets.token_hex(8), self._budget)
 
     def open_tar(self, diff_id: DiffId) -> int:
         """A descriptor of the layer's plain tar. Raises NotFound."""

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from knarr.content.compression import refuse_bomb
-from knarr.content.headroom import Headroom
+from knarr.content.headroom import Budget, Headroom
 from knarr.errors import InvalidArgument, Unavailable
 
 GIB = 1 << 30
@@ -29,7 +29,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 def test_a_disk_with_room_takes_everything(disk: Disk, tmp_path: Path) -> None:
-    headroom = Headroom(tmp_path)
+    headroom = Headroom(tmp_path, Budget())
     for _ in range(100):
         headroom.take(1 << 20)
 
@@ -39,11 +39,11 @@ def test_a_disk_that_is_nearly_full_refuses_before_anything_is_written(
 ) -> None:
     disk.free_bytes = 200 << 20
     with pytest.raises(Unavailable, match="no space left on device: 210MB free"):
-        Headroom(tmp_path)
+        Headroom(tmp_path, Budget())
 
 
 def test_a_disk_that_fills_up_meanwhile_refuses_soon(disk: Disk, tmp_path: Path) -> None:
-    headroom = Headroom(tmp_path)
+    headroom = Headroom(tmp_path, Budget())
     disk.free_bytes = 200 << 20
     for _ in range(31):
         headroom.take(1 << 20)
@@ -56,3 +56,13 @@ def test_a_bomb_is_refused_and_a_layer_of_zeros_is_not() -> None:
     refuse_bomb(100 * GIB, 100 * GIB // 1032)
     with pytest.raises(InvalidArgument, match="unpacks to more than"):
         refuse_bomb(GIB + 1, 1000)
+
+
+def test_a_budget_that_is_used_up_refuses_and_says_what_to_do(disk: Disk, tmp_path: Path) -> None:
+    budget = Budget(10_000_000)
+    first, second = Headroom(tmp_path, budget), Headroom(tmp_path, budget)
+    first.take(6_000_000)
+    with pytest.raises(Unavailable, match=r"disk budget of 10MB is used up.*system prune"):
+        second.take(6_000_000)
+    budget.used_bytes = 0
+    second.take(6_000_000)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from knarr.client.call import Body, Filters
     from knarr.spec.docker.build import BuildCachePruned
+    from knarr.spec.docker.progress import Progress
     from knarr.spec.docker.system import (
         AuthResponse,
         DataUsage,
@@ -58,3 +59,13 @@ def prune_build_cache(
     """Remove what builds have kept for the next time."""
     pairs = query(all=all_ or None, filters=filters(where), **{"keep-storage": keep_bytes})
     return Call("POST", "/build/prune", pairs)
+
+
+def fsck(*, repair: bool = False) -> Lines[Progress]:
+    """knarr's own: read the store again; ``aux`` of the last message is a CheckReport."""
+    return Lines("POST", "/knarr/system/fsck", query(repair=repair or None))
+
+
+def convert_layers(to: str = "") -> Lines[Progress]:
+    """knarr's own: all layers by that snapshotter, empty for the one of new layers."""
+    return Lines("POST", "/knarr/system/convert-layers", query(to=to or None))

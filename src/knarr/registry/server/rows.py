@@ -293,3 +293,12 @@ def release_unlinked(tx: Transaction) -> int:
         "DELETE FROM registry_repositories WHERE id NOT IN (SELECT repository FROM registry_blobs)"
     )
     return gone.rowcount
+
+
+def lose_blob(tx: Transaction, digest: Digest) -> None:
+    """Its bytes are gone: no repository has it any more, nor a manifest of that digest.
+
+    Manifests that name it stay: a push of them finds it missing, and sends it again.
+    """
+    tx.execute("DELETE FROM registry_manifests WHERE digest = ?", (digest,))
+    tx.execute("DELETE FROM registry_blobs WHERE digest = ?", (digest,))

@@ -1,0 +1,1 @@
+"""Documents of knarr's own endpoints, which other engines do not have."""
