@@ -169,6 +169,8 @@ class AsyncSystem(_Noun):
     data_usage = async_answered(system.data_usage)
     auth = async_answered(system.auth)
     prune_build_cache = async_answered(system.prune_build_cache)
+    fsck = async_streamed(system.fsck)
+    convert_layers = async_streamed(system.convert_layers)
 
 
 class AsyncClient:

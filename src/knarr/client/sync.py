@@ -169,6 +169,8 @@ class System(_Noun):
     data_usage = answered(system.data_usage)
     auth = answered(system.auth)
     prune_build_cache = answered(system.prune_build_cache)
+    fsck = streamed(system.fsck)
+    convert_layers = streamed(system.convert_layers)
 
 
 class Client:
