@@ -1,6 +1,8 @@
 """A daemon of the tests' own, as a process, with roots of its own."""
 
 import contextlib
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -13,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _READY_SECONDS = 30.0
 
@@ -124,6 +127,18 @@ class Daemon:
     ) -> "subprocess.CompletedProcess[str]":
         """knarr's own CLI."""
         return self.run(sys.executable, "-m", "knarr", *argv, timeout=timeout, **options)
+
+    def ask(self, method: str, target: str) -> Any:
+        """The JSON that the engine's API answers; None where it has nothing to say."""
+        connection = http.client.HTTPConnection("localhost", timeout=60)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(str(self.socket))
+        with contextlib.closing(connection):
+            connection.request(method, target)
+            answer = connection.getresponse()
+            body = answer.read()
+            assert answer.status < 400, body
+            return json.loads(body) if body else None
 
     def clean(self) -> None:
         """Remove containers and networks, end daemon and keeper, and delete the roots."""

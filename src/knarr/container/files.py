@@ -8,6 +8,7 @@ from typing import Final
 from knarr.container.links import Linked
 from knarr.container.model import Container
 from knarr.container.runtime_mounts import NetworkFiles
+from knarr.container.turns import port_group
 from knarr.network import (
     Member,
     Plugged,
@@ -34,6 +35,7 @@ def member_of(container: Container) -> Member:
         hostname=config.hostname,
         domainname=config.domainname,
         dns_servers=container.record.host.dns,
+        group=port_group(config.labels),
     )
 
 

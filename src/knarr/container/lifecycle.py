@@ -3,6 +3,7 @@
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
 from knarr.container.model import Container
+from knarr.container.turns import TurnWatch
 from knarr.container.waiting import Ended, Waiters
 from knarr.container.watching import HealthWatch
 from knarr.errors import KnarrError
@@ -13,12 +14,19 @@ class Lifecycle:
     """What ``start``, ``rm``, ``--rm`` and restart policies have in common."""
 
     def __init__(
-        self, *, journal: Journal, launcher: Launcher, waiters: Waiters, health: HealthWatch
+        self,
+        *,
+        journal: Journal,
+        launcher: Launcher,
+        waiters: Waiters,
+        health: HealthWatch,
+        turns: TurnWatch,
     ) -> None:
         self._journal = journal
         self._launcher = launcher
         self._waiters = waiters
         self._health = health
+        self._turns = turns
 
     async def start(self, before: Container, *, again: bool = False) -> Container:
         """Run its process. On any failure nothing of the run is left behind.
@@ -38,6 +46,7 @@ class Lifecycle:
         after = before.started(pid=started.pid, at_ns=started.started_ns, again=again)
         self._journal.record(after, ("start", {}))
         self._health.begin(after)
+        await self._turns.begin(after)
         return after
 
     async def remove(self, before: Container, *, volumes: bool) -> None:

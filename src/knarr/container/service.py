@@ -25,12 +25,13 @@ from knarr.container.names import checked_name
 from knarr.container.signals import signal_number
 from knarr.container.steps import StepRunner
 from knarr.container.supervision import Supervisor
+from knarr.container.turns import TurnWatch
 from knarr.container.updating import updated
 from knarr.container.waiting import Condition, Ended, Waiters
 from knarr.container.watching import HealthWatch
 from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, NotModified
 from knarr.events import Event
-from knarr.network import EndpointRequest, NetworkService
+from knarr.network import EndpointRequest, NetworkService, Turn
 from knarr.runtime import Keeper
 from knarr.runtime.segments import Place
 from knarr.spec.docker.container import (
@@ -71,8 +72,13 @@ class ContainerService:
         self._networks = networks
         self._waiters = Waiters()
         self._health = HealthWatch(execs, tasks)
+        self._turns = TurnWatch(networks, tasks)
         self._lifecycle = Lifecycle(
-            journal=journal, launcher=launcher, waiters=self._waiters, health=self._health
+            journal=journal,
+            launcher=launcher,
+            waiters=self._waiters,
+            health=self._health,
+            turns=self._turns,
         )
         self.supervisor = Supervisor(
             journal=journal,
@@ -83,6 +89,7 @@ class ContainerService:
             steps=steps,
             waiters=self._waiters,
             health=self._health,
+            turns=self._turns,
             tasks=tasks,
             on_unhealthy=self._act_on_failure,
         )
@@ -120,6 +127,7 @@ class ContainerService:
         number = signal_number(signal or config.stop_signal or "SIGTERM")
         if grace is None:
             grace = config.stop_timeout if config.stop_timeout is not None else _GRACE_SECONDS
+        await self._networks.take_turns(container.id, Turn.DRAINING)
         ended = self._waiters.add(container.id, Condition.NEXT_EXIT)
         await self._signal(container, number)
         if not await _within(ended, None if grace < 0 else grace):
@@ -170,6 +178,7 @@ class ContainerService:
             after = before.paused()
             self._health.end(before.id)
             await self._keeper.pause(before.id)
+            await self._turns.pause(before)
             self._journal.record(after, ("pause", {}))
 
     async def unpause(self, ref: str) -> None:
@@ -178,6 +187,19 @@ class ContainerService:
             await self._keeper.resume(before.id)
             self._journal.record(after, ("unpause", {}))
             self._health.begin(after)
+            await self._turns.begin(after)
+
+    async def drain(self, ref: str, *, seconds: float) -> int:
+        """Let others have new connections of the ports that it shares; see TurnWatch.drain."""
+        container = self._registry.find(ref)
+        container.must_be_running()
+        return await self._turns.drain(container, seconds)
+
+    async def admit(self, ref: str) -> None:
+        """Take ``drain`` back."""
+        container = self._registry.find(ref)
+        container.must_be_running()
+        await self._turns.admit(container)
 
     async def rename(self, ref: str, name: str) -> None:
         if not name:

@@ -15,6 +15,7 @@ from knarr.container.lifecycle import Lifecycle
 from knarr.container.model import Container, Status
 from knarr.container.restart import next_delay_ms, restarts, starts_with_the_daemon
 from knarr.container.steps import StepRunner
+from knarr.container.turns import TurnWatch
 from knarr.container.waiting import Ended, Waiters
 from knarr.container.watching import HealthWatch
 from knarr.errors import KnarrError, NotFound
@@ -40,6 +41,7 @@ class Supervisor:
         steps: StepRunner,
         waiters: Waiters,
         health: HealthWatch,
+        turns: TurnWatch,
         tasks: asyncio.TaskGroup,
         on_unhealthy: Callable[[Container], Coroutine[None, None, None]],
     ) -> None:
@@ -52,6 +54,7 @@ class Supervisor:
         self._steps = steps
         self._waiters = waiters
         self._health = health
+        self._turns = turns
         self._tasks = tasks
         self._on_unhealthy = on_unhealthy
         self._delays_ms: dict[ContainerId, int] = {}
@@ -91,6 +94,7 @@ class Supervisor:
     async def _record_exit(self, before: Container, exit_: Exit) -> Container:
         after = before.exited(code=exit_.code, at_ns=exit_.finished_ns, oom_killed=exit_.oom_killed)
         self._health.end(before.id)
+        self._turns.end(before.id)
         seconds = max(0, exit_.finished_ns - before.state.started_ns) // 1_000_000_000
         told = {"exitCode": str(exit_.code), "execDuration": str(seconds)}
         oom = [("oom", dict[str, str]())] if exit_.oom_killed else []
@@ -168,6 +172,7 @@ class Supervisor:
             told = [(f"health_status: {health.status}", dict[str, str]())] if changed else []
             after = before.healthy(health)
             self._journal.record(after, *(told if known is not None else []))
+            await self._turns.probed(container_id, health)
         if changed and health.status == UNHEALTHY:
             self._tasks.create_task(self._on_unhealthy(after))
 
@@ -195,6 +200,7 @@ class Supervisor:
                 self._tasks.create_task(self._after_exit(after, lock))
             elif process is not None:
                 self._health.begin(container)
+                await self._turns.begin(container)
             elif process is None and container.id not in untold and self._starts_now(container):
                 self._journal.record(container.restarting())
                 self._tasks.create_task(self._start_again(container.id, 0))

@@ -240,6 +240,7 @@ IPV4_ADDRESS: Final = DataType(7, 4)
 IPV6_ADDRESS: Final = DataType(8, 16)
 PROTOCOL: Final = DataType(12, 1)
 SERVICE: Final = DataType(13, 2)
+NUMBER: Final = DataType(19, 4)  # nft has no plain number: it shows a packet's mark
 INTERFACE: Final = DataType(41, 16)
 
 _SET_INTERVAL: Final = 0x4
@@ -462,6 +463,12 @@ def lookup(set_: Set, *, negated: bool = False) -> bytes:
     if negated:
         parts.append(_u32(5, 1))
     return _expression("lookup", *parts)
+
+
+def any_number(below: int, quarter: int = 0) -> bytes:
+    """Load a number of 0 to ``below`` - 1, at random."""
+    at_random = 1
+    return _expression("numgen", _u32(1, _QUARTER + quarter), _u32(2, below), _u32(3, at_random))
 
 
 def load(data: bytes, quarter: int = 0) -> bytes:

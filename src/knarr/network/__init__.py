@@ -24,8 +24,10 @@ from knarr.network.resolv import (
     own_network_text,
 )
 from knarr.network.service import NetworkService, NetworkSettings
+from knarr.network.sharing import Backend, Turn
 
 __all__ = [
+    "Backend",
     "EndpointRequest",
     "Member",
     "Network",
@@ -34,6 +36,7 @@ __all__ = [
     "Plugged",
     "PortRequest",
     "ResolvConf",
+    "Turn",
     "Wishes",
     "default_network_text",
     "endpoint_requests",

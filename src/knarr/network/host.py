@@ -135,6 +135,16 @@ class HostNetwork:
         if requests:
             self._nft.commit(requests)
 
+    def exchange(self, add: Sequence[Entry], remove: Sequence[Entry]) -> None:
+        """The same, where some of ``remove`` may be gone already (``nft flush ruleset``)."""
+        try:
+            self.change(add, remove)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            self._without_missing(remove)
+            self.change(add)
+
     # Bridges
 
     @property
@@ -231,8 +241,12 @@ class HostNetwork:
         bridges: Sequence[BridgePlan],
         endpoints: Sequence[EndpointPlan],
         entries: Sequence[Entry],
+        gone: Sequence[Entry] = (),
     ) -> None:
-        """Loopback, bridges where they are not up, all pairs, published ports; all or nothing."""
+        """Loopback, bridges where they are not up, all pairs, published ports; all or nothing.
+
+        gone: entries of others in whose place ``entries`` come.
+        """
         inside = Netlink(sandbox.netlink)
         for bridge in bridges:
             self.raise_bridge(bridge)
@@ -256,7 +270,7 @@ class HostNetwork:
             paired = [each for each in endpoints if each.link]
             ends = [*(each.link for each in paired), *(each.anchor for each in paired)]
             self._route.act([netlink.settle(name) for name in ends])
-            self.change(add=entries)
+            self.exchange(entries, gone)
         except BaseException:
             self._route.act([netlink.remove_link(each.link) for each in endpoints if each.link])
             raise
@@ -290,8 +304,7 @@ class HostNetwork:
         instead: entries to have in place of ``entries``.
         """
         if entries != instead:
-            self._without_missing(entries)
-            self.change(add=instead)
+            self.exchange(instead, entries)
         self._route.act([netlink.silence(name) for name in links])
 
     def reap(self, links: Sequence[str]) -> None:

@@ -83,6 +83,7 @@ class Member:
     """A container, as far as networks care.
 
     name: without the slash. dns_servers: ``--dns``, whom to ask instead of the host's.
+    group: the containers of one group share the host ports that they name exactly.
     """
 
     id: ContainerId
@@ -90,6 +91,7 @@ class Member:
     hostname: str = ""
     domainname: str = ""
     dns_servers: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +121,30 @@ class PortRequest:
         """As the API writes it: ``80/tcp``."""
         return f"{self.container_port}/{self.protocol}"
 
+    @property
+    def is_exact(self) -> bool:
+        """One port is named, not several to choose from."""
+        return bool(self.first) and self.first == self.last
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPort:
-    """A host port that leads to a container: what was chosen for a PortRequest."""
+    """A host port that leads to a container: what was chosen for a PortRequest.
+
+    group: the containers of this group may have the same port; empty for a port of one's own.
+    """
 
     protocol: str
     host_ip: Address
     host_port: int
     target: Address
     container_port: int
+    group: str = ""
+
+    @property
+    def place(self) -> tuple[str, Address, int]:
+        """What there is only one of: protocol, the host's address, its port."""
+        return self.protocol, self.host_ip, self.host_port
 
     @property
     def key(self) -> str:

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
@@ -286,9 +287,12 @@ def interface(address: Address, prefix: int) -> netlink.Interface:
 
 
 def port_entries(ports: Iterable[PublishedPort]) -> list[Entry]:
-    """What the maps must hold. A run of ports that keep their number is one range."""
+    """What the maps must hold. A run of ports that keep their number is one range.
+
+    Ports that are shared are not among it: ``sharing.py``.
+    """
     entries: list[Entry] = []
-    for run in _runs(ports):
+    for run in _runs(port for port in ports if not port.group):
         if len(run) >= _SHORTEST_RANGE:
             entries.append(_range_entry(run[0], run[-1]))
         else:
@@ -328,6 +332,18 @@ def _range_entry(first: PublishedPort, last: PublishedPort) -> Entry:
         concatenated(high, protocol, last.host_port.to_bytes(2, "big")),
         first.target.packed,
     )
+
+
+def slot_entry(port: PublishedPort, slot: int) -> Entry:
+    """One turn of a port that is shared. slot: as the kernel counts them, 0 to SLOTS - 1."""
+    four = port.target.version == 4
+    key = [bytes((_PROTOCOLS[port.protocol],)), port.host_port.to_bytes(2, "big")]
+    set_ = ruleset.TURNS4 if four else ruleset.TURNS6
+    if not port.host_ip.is_unspecified:
+        key.insert(0, port.host_ip.packed)
+        set_ = ruleset.TURNS4_AT if four else ruleset.TURNS6_AT
+    data = concatenated(port.target.packed, port.container_port.to_bytes(2, "big"))
+    return set_, Element(concatenated(*key, slot.to_bytes(4, sys.byteorder)), None, data)
 
 
 def _port_entry(port: PublishedPort) -> Entry:

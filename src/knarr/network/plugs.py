@@ -32,6 +32,7 @@ from knarr.network.model import (
 from knarr.network.plan import EndpointPlan, Names, port_entries
 from knarr.network.ports import PortTable, PortTaken
 from knarr.network.registry import NetworkRegistry
+from knarr.network.sharing import Change, Shares, Turn
 from knarr.network.worker import Worker
 from knarr.store import Database
 
@@ -47,6 +48,7 @@ class Plugs:
     names: Names
     registry: NetworkRegistry
     ports: PortTable
+    shares: Shares
     host: HostNetwork
     worker: Worker
     bind_address: str
@@ -64,7 +66,8 @@ class Plugs:
         try:
             published = self._publish(member, endpoints, ports)
             if sandbox is not None:
-                await self._connect(sandbox, endpoints, published)
+                shared = self.shares.put(member.id, published)
+                await self._connect(sandbox, endpoints, published, shared)
             with self.db.transaction() as tx:
                 rows.put_member(tx, member)
                 rows.put_endpoints(tx, endpoints)
@@ -118,8 +121,12 @@ class Plugs:
         staying = [each for each in self.registry.of(member.id) if each != leaving]
         before = self.ports.ports_of(member.id)
         after = _moved(before, leaving, self._way_out(staying))
+        shared = self.shares.put(member.id, after)
         await self.worker.act(
-            self.host.unplug, _links([leaving]), port_entries(before), port_entries(after)
+            self.host.unplug,
+            _links([leaving]),
+            [*port_entries(before), *shared.remove],
+            [*port_entries(after), *shared.add],
         )
         if removal := self.worker.reap(_links([leaving])):
             await asyncio.wait([removal])
@@ -138,9 +145,10 @@ class Plugs:
         """Off all networks, ports free again. Content when it was not plugged in."""
         endpoints = self.registry.of(container)
         ports = self.ports.ports_of(container)
-        links, entries = _links(endpoints), port_entries(ports)
+        shared = self.shares.put(container, ())
+        links, entries = _links(endpoints), [*port_entries(ports), *shared.remove]
         if links or entries:
-            await self.worker.act(self.host.unplug, links, entries)
+            await self.worker.act(self.host.unplug, links, entries, shared.add)
         if any(port.protocol == "udp" for port in ports):
             gone = {port.target for port in ports}
             await self.worker.act(self.host.forget_flows, ports, gone=gone)
@@ -158,10 +166,17 @@ class Plugs:
 
         Whoever gets these ports next is plugged in by the same worker, so after this.
         """
-        entries = port_entries(self.ports.ports_of(container))
-        self.worker.later(partial(self.host.unplug, _links(endpoints), entries))
+        shared = self.shares.put(container, ())
+        entries = [*port_entries(self.ports.ports_of(container)), *shared.remove]
+        self.worker.later(partial(self.host.unplug, _links(endpoints), entries, shared.add))
         self.ports.release(container)
         self._forget(endpoints)
+
+    async def take_turns(self, container: ContainerId, turn: Turn) -> None:
+        """Whether it gets new connections of the ports that it shares; in force on return."""
+        change = self.shares.mark(container, turn)
+        if change != Change():
+            await self.worker.act(self.host.exchange, change.add, change.remove)
 
     def rename(self, container: ContainerId, name: str) -> None:
         """Names on networks follow the container's; addresses and links stay."""
@@ -204,7 +219,7 @@ class Plugs:
         targets = [ip_address(text) for text in target.addresses]
         try:
             defaults = (IPv4Address(four), IPv6Address(six))
-            return self.ports.claim(member.id, ports, targets, defaults)
+            return self.ports.claim(member.id, ports, targets, defaults, member.group)
         except PortTaken as error:
             holders = self.registry.of(error.holder) if error.holder else ()
             held_by = f" (held by container {holders[0].container_name})" if holders else ""
@@ -222,7 +237,11 @@ class Plugs:
         )
 
     async def _connect(
-        self, sandbox: Sandbox, endpoints: Sequence[Endpoint], ports: Sequence[PublishedPort]
+        self,
+        sandbox: Sandbox,
+        endpoints: Sequence[Endpoint],
+        ports: Sequence[PublishedPort],
+        shared: Change = Change(),  # noqa: B008
     ) -> None:
         networks = [self.registry[each.network] for each in endpoints]
         bridges = [
@@ -232,7 +251,8 @@ class Plugs:
         ]
         plans = self._plans(endpoints, hairpin=bool(ports))
         try:
-            await self.worker.act(self.host.plug, sandbox, bridges, plans, port_entries(ports))
+            entries = [*port_entries(ports), *shared.add]
+            await self.worker.act(self.host.plug, sandbox, bridges, plans, entries, shared.remove)
             if any(port.protocol == "udp" for port in ports):
                 await self.worker.act(self.host.forget_flows, ports)
         except OSError as error:

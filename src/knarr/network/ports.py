@@ -1,5 +1,7 @@
 """Host ports: chosen, and held by a bound socket so that nobody else takes them meanwhile.
 
+Containers of one group may have the same port: ``sharing.py`` says who of them gets a connection.
+
 A packet to a published port is redirected before any socket is looked up; the socket here never
 sees one. It is there so that another program which wants the port is told that it is in use, and
 that we are told when another program has it. Of a long run of ports only the probe is made: each
@@ -11,7 +13,6 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
@@ -40,32 +41,24 @@ class PortTaken(KnarrError):
         self.holder = holder
 
 
-@dataclass(slots=True)
-class _Claims:
-    """What one container holds."""
-
-    ports: list[PublishedPort] = field(default_factory=list)
-    sockets: list[socket.socket] = field(default_factory=list)
-
-    def close(self) -> None:
-        for each in self.sockets:
-            each.close()
+Place = tuple[str, Address, int]
+"""A port of the host: its protocol, the address (unspecified: all of them), the number."""
 
 
 class PortTable:
     """Who has which host port, among this engine's containers."""
 
     def __init__(self) -> None:
-        self._claims: dict[ContainerId, _Claims] = {}
-        self._users: dict[tuple[str, int], list[tuple[Address, ContainerId]]] = {}
+        self._ports: dict[ContainerId, list[PublishedPort]] = {}
+        self._users: dict[tuple[str, int], list[tuple[ContainerId, PublishedPort]]] = {}
+        self._sockets: dict[Place, socket.socket] = {}
         self._next: dict[str, int] = {}
 
     def ports_of(self, container: ContainerId) -> tuple[PublishedPort, ...]:
-        claims = self._claims.get(container)
-        return tuple(claims.ports) if claims else ()
+        return tuple(self._ports.get(container, ()))
 
     def all(self) -> Iterable[PublishedPort]:
-        return (port for claims in self._claims.values() for port in claims.ports)
+        return (port for ports in self._ports.values() for port in ports)
 
     def claim(
         self,
@@ -73,19 +66,32 @@ class PortTable:
         requests: Sequence[PortRequest],
         targets: Sequence[Address],
         defaults: Sequence[Address],
+        group: str = "",
     ) -> tuple[PublishedPort, ...]:
         """Choose and hold a port for each request; all or none.
 
         targets: the container's addresses, one of each family at most.
         defaults: the host's addresses to bind to where a request names none.
+        group: with whom a port that is named exactly may be shared; empty for nobody.
         Raises PortTaken, or InvalidArgument for an address that is none.
         """
         before = len(self.ports_of(container))
         try:
             for request in requests:
                 hosts = _host_addresses(request, targets, defaults)
-                port = self._choose(container, request, hosts)
-                self._record(container, request, port, hosts, targets)
+                shared_by = group if request.is_exact else ""
+                port = self._choose(container, request, hosts, shared_by)
+                for host in hosts:
+                    target = next(each for each in targets if each.version == host.version)
+                    published = PublishedPort(
+                        protocol=request.protocol,
+                        host_ip=host,
+                        host_port=port,
+                        target=target,
+                        container_port=request.container_port,
+                        group=shared_by,
+                    )
+                    self._put(container, published)
         except BaseException:
             self._forget(container, keep=before)
             raise
@@ -98,89 +104,72 @@ class PortTable:
         the container.
         """
         complaints: list[str] = []
-        claims = self._claims.setdefault(container, _Claims())
         for port in ports:
             try:
-                self._hold(claims, port.protocol, port.host_ip, port.host_port)
+                self._hold(container, port.place)
             except PortTaken as error:
                 complaints.append(str(error))
-            claims.ports.append(port)
-            self._use(container, port)
+            self._put(container, port)
         return complaints
 
     def replace(self, container: ContainerId, ports: Sequence[PublishedPort]) -> None:
-        """The same ports or fewer of them, leading elsewhere; their sockets stay."""
-        if not ports:
-            self.release(container)
-            return
-        claims = self._claims[container]
-        kept = {(each.protocol, each.host_ip, each.host_port) for each in ports}
-        for each in claims.ports:
-            if (each.protocol, each.host_ip, each.host_port) not in kept:
-                self._let_go(container, each)
-        claims.ports[:] = ports
+        """The same ports or fewer of them, leading elsewhere; the sockets of those stay."""
+        kept = {each.place for each in ports}
+        before = self._ports.pop(container, [])
+        for each in before:
+            self._without_user(container, each)
+        for each in ports:
+            self._put(container, each)
+        for each in before:
+            if each.place not in kept:
+                self._close_unused(each.place)
 
     def release(self, container: ContainerId) -> None:
         """Content when it holds none."""
         self._forget(container, keep=0)
-        if claims := self._claims.pop(container, None):
-            claims.close()
 
     def close(self) -> None:
         """Let go of all sockets; the ports still lead to their containers."""
-        for claims in self._claims.values():
-            claims.close()
+        for each in self._sockets.values():
+            each.close()
+        self._sockets.clear()
+
+    def _put(self, container: ContainerId, port: PublishedPort) -> None:
+        self._ports.setdefault(container, []).append(port)
+        self._users.setdefault((port.protocol, port.host_port), []).append((container, port))
 
     def _forget(self, container: ContainerId, *, keep: int) -> None:
-        claims = self._claims.get(container)
-        if claims is None:
-            return
-        for port in claims.ports[keep:]:
-            self._let_go(container, port)
-        del claims.ports[keep:]
-        if not claims.ports:
-            claims.close()
-            del self._claims[container]
+        ports = self._ports.get(container, [])
+        for port in ports[keep:]:
+            self._without_user(container, port)
+            self._close_unused(port.place)
+        del ports[keep:]
+        if not ports:
+            self._ports.pop(container, None)
 
-    def _record(
-        self,
-        container: ContainerId,
-        request: PortRequest,
-        port: int,
-        hosts: Sequence[Address],
-        targets: Sequence[Address],
-    ) -> None:
-        claims = self._claims[container]
-        for host in hosts:
-            target = next(each for each in targets if each.version == host.version)
-            published = PublishedPort(
-                protocol=request.protocol,
-                host_ip=host,
-                host_port=port,
-                target=target,
-                container_port=request.container_port,
-            )
-            claims.ports.append(published)
-            self._use(container, published)
-
-    def _use(self, container: ContainerId, port: PublishedPort) -> None:
-        users = self._users.setdefault((port.protocol, port.host_port), [])
-        users.append((port.host_ip, container))
-
-    def _let_go(self, container: ContainerId, port: PublishedPort) -> None:
+    def _without_user(self, container: ContainerId, port: PublishedPort) -> None:
         users = self._users[port.protocol, port.host_port]
-        users.remove((port.host_ip, container))
+        users.remove((container, port))
         if not users:
             del self._users[port.protocol, port.host_port]
 
+    def _close_unused(self, place: Place) -> None:
+        """Another container that shares the port goes on holding it."""
+        protocol, _, number = place
+        users = self._users.get((protocol, number), ())
+        if all(port.place != place for _, port in users) and (
+            held := self._sockets.pop(place, None)
+        ):
+            held.close()
+
     def _choose(
-        self, container: ContainerId, request: PortRequest, hosts: Sequence[Address]
+        self, container: ContainerId, request: PortRequest, hosts: Sequence[Address], group: str
     ) -> int:
         """The first port of the wish that is free on all of ``hosts``."""
         refusal: PortTaken | None = None
         for port in self._candidates(request):
             try:
-                self._take(container, request.protocol, hosts, port)
+                self._take(container, request.protocol, hosts, port, group)
             except PortTaken as error:
                 refusal = refusal or error
                 if error.hopeless:
@@ -201,36 +190,39 @@ class PortTable:
         return (*range(start, EPHEMERAL.stop), *range(EPHEMERAL.start, start))
 
     def _take(
-        self, container: ContainerId, protocol: str, hosts: Sequence[Address], port: int
+        self,
+        container: ContainerId,
+        protocol: str,
+        hosts: Sequence[Address],
+        number: int,
+        group: str,
     ) -> None:
         for host in hosts:
-            for other, holder in self._users.get((protocol, port), ()):
-                if _meet(host, other):
-                    place = f"{_bracketed(host)}:{port}"
-                    refusal = f"Bind for {place} failed: port is already allocated"
+            for holder, port in self._users.get((protocol, number), ()):
+                shares = bool(group) and port.group == group and port.host_ip == host
+                if _meet(host, port.host_ip) and (holder == container or not shares):
+                    where = f"{_bracketed(host)}:{number}"
+                    refusal = f"Bind for {where} failed: port is already allocated"
                     raise PortTaken(refusal, holder=holder)
-        claims = self._claims.setdefault(container, _Claims())
         with ExitStack() as undo:
-            held = len(claims.sockets)
-            undo.callback(_close_after, claims, held)
             for host in hosts:
-                self._hold(claims, protocol, host, port)
+                place = (protocol, host, number)
+                if self._hold(container, place):
+                    undo.callback(self._close_unused, place)
             undo.pop_all()
 
-    def _hold(self, claims: _Claims, protocol: str, host: Address, port: int) -> None:
-        sock = _bound(protocol, host, port)
+    def _hold(self, container: ContainerId, place: Place) -> bool:
+        """Whether there is a new socket, which nobody else of ours had."""
+        if place in self._sockets:
+            return False
+        sock = _bound(*place)
         if sock is None:
-            return
-        if len(claims.sockets) < HELD_AT_MOST:
-            claims.sockets.append(sock)
-        else:
-            sock.close()
-
-
-def _close_after(claims: _Claims, number: int) -> None:
-    for each in claims.sockets[number:]:
-        each.close()
-    del claims.sockets[number:]
+            return False
+        if len(self._ports.get(container, ())) < HELD_AT_MOST:
+            self._sockets[place] = sock
+            return True
+        sock.close()
+        return False
 
 
 def _meet(one: Address, other: Address) -> bool:

@@ -122,6 +122,7 @@ def all_ports(db: Database) -> dict[ContainerId, list[PublishedPort]]:
                 host_port=row["host_port"],
                 target=ip_address(row["target"]),
                 container_port=row["container_port"],
+                group=row["share"],
             )
         )
     return found
@@ -129,7 +130,7 @@ def all_ports(db: Database) -> dict[ContainerId, list[PublishedPort]]:
 
 def put_ports(tx: Transaction, container: ContainerId, ports: Sequence[PublishedPort]) -> None:
     tx.executemany(
-        "INSERT OR REPLACE INTO published_ports VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO published_ports VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 container,
@@ -138,6 +139,7 @@ def put_ports(tx: Transaction, container: ContainerId, ports: Sequence[Published
                 port.host_port,
                 str(port.target),
                 port.container_port,
+                port.group,
             )
             for port in ports
         ],

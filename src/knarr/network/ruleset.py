@@ -24,6 +24,7 @@ from knarr.kernel.nftables import (
     IPV4_ADDRESS,
     IPV6,
     IPV6_ADDRESS,
+    NUMBER,
     PROTOCOL,
     SERVICE,
     Chain,
@@ -36,6 +37,7 @@ from knarr.kernel.nftables import (
 )
 
 MARK: Final = 0x0040_0000  # "let through by knarr"
+SLOTS: Final = 60  # of a port that is shared: dealt out evenly among 2, 3, 4, 5, 6, 10, 12 …
 
 BRIDGES: Final = Set(name="bridges", key=(INTERFACE,))
 INTERNAL: Final = Set(name="internal", key=(INTERFACE,))
@@ -61,9 +63,22 @@ RANGES4: Final = Set(
 RANGES6: Final = Set(
     name="ranges6", key=(IPV6_ADDRESS, PROTOCOL, SERVICE), data=(IPV6_ADDRESS,), interval=True
 )
+TURNS4: Final = Set(name="turns4", key=(PROTOCOL, SERVICE, NUMBER), data=(IPV4_ADDRESS, SERVICE))
+TURNS6: Final = Set(name="turns6", key=(PROTOCOL, SERVICE, NUMBER), data=(IPV6_ADDRESS, SERVICE))
+TURNS4_AT: Final = Set(
+    name="turns4_at",
+    key=(IPV4_ADDRESS, PROTOCOL, SERVICE, NUMBER),
+    data=(IPV4_ADDRESS, SERVICE),
+)
+TURNS6_AT: Final = Set(
+    name="turns6_at",
+    key=(IPV6_ADDRESS, PROTOCOL, SERVICE, NUMBER),
+    data=(IPV6_ADDRESS, SERVICE),
+)
 SETS: Final = (
     BRIDGES, INTERNAL, ROUTED, WITHIN, FOREIGN, LOCAL4, LOCAL6, MASQUERADED4, MASQUERADED6,
     SOURCES4, PORTS4, PORTS6, PORTS4_AT, PORTS6_AT, RANGES4, RANGES6,
+    TURNS4, TURNS6, TURNS4_AT, TURNS6_AT,
 )  # fmt: skip
 
 # Bridges of other engines: what goes there is for their rules to allow, not for our mark.
@@ -99,12 +114,31 @@ def _published(
     )
 
 
+def _shared(family: int, address: str, maps: tuple[Set, Set]) -> Iterable[tuple[bytes, ...]]:
+    """The same for ports with several containers behind them: whose turn it is.
+
+    At random, not in order: other connections to this host would count as well, and a client that
+    asks a local nameserver before each connection would meet the same container each time.
+    """
+    anywhere, at_address = maps
+    quarters = 1 if family == IPV4 else 4
+    port, at_port = nft.any_number(SLOTS, 2), nft.any_number(SLOTS, quarters + 2)
+    key = (payload(address), meta("l4proto", quarters), payload("th dport", quarters + 1))
+    to_port = nft.redirect(family, port_quarter=quarters)
+    return (
+        (*family_is(family), *_PROTOCOL_AND_PORT, port, lookup(anywhere), to_port),
+        (*family_is(family), *key, at_port, lookup(at_address), to_port),
+    )
+
+
 CHAINS: Final = (
     Chain(
         name="published",
         rules=(
             *_published(IPV4, "ip daddr", (PORTS4, PORTS4_AT, RANGES4)),
             *_published(IPV6, "ip6 daddr", (PORTS6, PORTS6_AT, RANGES6)),
+            *_shared(IPV4, "ip daddr", (TURNS4, TURNS4_AT)),
+            *_shared(IPV6, "ip6 daddr", (TURNS6, TURNS6_AT)),
         ),
     ),
     Chain(

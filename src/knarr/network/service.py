@@ -36,13 +36,14 @@ from knarr.network.model import (
     Subnet,
 )
 from knarr.network.nameserver import Client, Nameserver, Sockets
-from knarr.network.plan import BridgePlan, Names, ParentPlan, port_entries
+from knarr.network.plan import BridgePlan, Entry, Names, ParentPlan, port_entries
 from knarr.network.plugs import Plugs
 from knarr.network.ports import PortTable
 from knarr.network.registry import NetworkRegistry
 from knarr.network.resolv import forwarders
 from knarr.network.rulewatch import RuleWatch
 from knarr.network.selection import NetworkFilters, matches
+from knarr.network.sharing import Backend, Shares, Turn
 from knarr.network.worker import Worker
 from knarr.spec.docker.container import EndpointSettings, PortBinding
 from knarr.spec.docker.network import (
@@ -93,6 +94,7 @@ class NetworkService:
         self._worker = Worker(self._host)
         self._registry = NetworkRegistry()
         self._ports = PortTable()
+        self._shares = Shares()
         self._plugs = self._plugs_with(uplink_mtu=0)
         self._sockets = sockets
         self._resolv_conf = resolv_conf or HostResolvConf()
@@ -107,6 +109,7 @@ class NetworkService:
             names=self._names,
             registry=self._registry,
             ports=self._ports,
+            shares=self._shares,
             host=self._host,
             worker=self._worker,
             bind_address=self._settings.bind_address,
@@ -183,6 +186,8 @@ class NetworkService:
         for container in left.keys() & alive:
             for complaint in self._ports.restore(container, left[container]):
                 _log.warning("a published port is taken: %s", complaint)
+            self._shares.put(container, left[container])
+            self._shares.mark(container, Turn.READY)  # until somebody knows better
         with self._db.transaction() as tx:
             rows.remove_endpoints(tx, gone)
             for container in left.keys() - alive:
@@ -202,9 +207,12 @@ class NetworkService:
             except OSError as error:
                 _log.warning("a network has no parent: %s", error)
         if standing:
-            self._host.adopt(standing, port_entries(self._ports.all()))
+            self._host.adopt(standing, self._port_entries())
         else:
             self._host.lower_table()
+
+    def _port_entries(self) -> Sequence[Entry]:
+        return [*port_entries(self._ports.all()), *self._shares.entries()]
 
     def _standing(self) -> Sequence[BridgePlan]:
         """The bridges that are to be up: the default one only while somebody is on it."""
@@ -225,7 +233,7 @@ class NetworkService:
         self._worker.later(self._mend)
 
     def _mend(self) -> None:
-        self._host.mend(self._standing(), port_entries(self._ports.all()))
+        self._host.mend(self._standing(), self._port_entries())
 
     def _settle(self) -> None:
         """Soon after the last container went, take down what only containers need."""
@@ -442,6 +450,27 @@ class NetworkService:
         """Take a running container off one network; without ``sandbox`` its routes stay as are."""
         await self._plugs.disconnect(member, sandbox, self.resolve(network))
         self._settle()
+
+    # Ports that several containers share
+
+    def shared_ports(self) -> Sequence[Sequence[Backend]]:
+        """For each port that may be shared: the containers behind it."""
+        return list(self._shares.backends().values())
+
+    def shared_by(self, container: ContainerId) -> Sequence[PublishedPort]:
+        """The ports that a running container may have together with others."""
+        return self._shares.ports_of(container)
+
+    def gets_connections(self, container: ContainerId) -> bool:
+        """Whether new connections of a shared port may come to it; so too for want of others."""
+        return self._shares.gets_connections(container)
+
+    async def take_turns(self, container: ContainerId, turn: Turn) -> None:
+        """Whether a container gets new connections of the ports that it shares.
+
+        In force on return. Content when it shares none.
+        """
+        await self._plugs.take_turns(container, turn)
 
     async def rename(self, container: ContainerId, name: str) -> None:
         """The container is found by its new name, and not by its old one."""
