@@ -3,7 +3,10 @@
 import os
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("any machine", deadline=None)  # a busy one takes its time
+settings.load_profile("any machine")
 pytest.register_assert_rewrite("contract", "support")
 
 from support.abilities import lacking  # noqa: E402

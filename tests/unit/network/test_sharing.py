@@ -4,7 +4,7 @@ from collections import Counter
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from knarr.ids import ContainerId
@@ -105,7 +105,6 @@ steps = st.lists(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(steps)
 def test_the_changes_add_up_to_what_the_ruleset_must_hold(
     steps: list[tuple[ContainerId, str]],
