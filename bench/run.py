@@ -2,7 +2,7 @@
 
     python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
 
-Sections: run exec many idle cli. Engines take turns in each round, so that a busy machine is busy
+Sections: run exec many idle cli logs. Engines take turns in each round, so that a busy machine is busy
 for all of them; the first round is not counted. Quoted are medians and their ratios to knarr.
 """
 
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import logs
 from engines import IMAGE, Api, BareRuntime, Engine, engines
 
 Measure = Callable[[], float]
@@ -147,7 +148,15 @@ def cli(table: Table, found: list[Engine], _bare: BareRuntime, options: argparse
     )
 
 
-SECTIONS = {"idle": idle, "run": run, "exec": execute, "cli": cli, "many": many}
+def log(table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="knarr-bench-logs-") as name:
+        try:
+            take_turns(table, min(options.rounds, 3), logs.contests(found, Path(name)))
+        finally:
+            logs.clear(found)
+
+
+SECTIONS = {"idle": idle, "run": run, "exec": execute, "cli": cli, "many": many, "logs": log}
 
 
 def show(table: Table) -> None:

@@ -1,7 +1,5 @@
 """Attaching to a container: over a hijacked connection, or over a WebSocket."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from knarr.api.router import route
@@ -11,10 +9,9 @@ from knarr.api.websocket import FromWebSocket, ToWebSocket, accepted
 from knarr.container.model import Container
 from knarr.engine import Engine
 from knarr.errors import InvalidArgument
-from knarr.http.frames import frame
 from knarr.http.message import ByteSink, ByteSource, Conversation, Hijack, Request
-from knarr.runtime.log import Block, LogQuery
-from knarr.units import timestamp
+from knarr.runtime.log import LogQuery
+from knarr.runtime.logtext import LogText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +104,9 @@ async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Convers
 
     async def talk(source: ByteSource, sink: ByteSink) -> None:
         if wishes.logs:
-            blocks = engine.views.logs(container.id, query, follow=False)
-            async for piece in log_frames(blocks, terminal=not wishes.framed):
-                sink.write(piece)
+            text = LogText(framed=wishes.framed)
+            async for batch in engine.views.logs(container.id, query, follow=False):
+                sink.write(text.encode(batch))
                 await sink.drain()
         if not wishes.stream:
             channel.close()
@@ -123,25 +120,3 @@ async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Convers
         )
 
     return talk
-
-
-async def log_frames(
-    blocks: AsyncIterator[Block],
-    *,
-    terminal: bool,
-    timestamps: bool = False,
-    prefix: bytes = b"",
-) -> AsyncIterator[bytes]:
-    """Each block of lines as one piece: a frame a line, or nothing but lines with a terminal.
-
-    timestamps, prefix: what goes before each line.
-    """
-    async for block in blocks:
-        stamp = timestamp(block.time_ns).encode() + b" " if timestamps else b""
-        before = stamp + prefix
-        if terminal and not before:
-            yield block.data
-            continue
-        lines = [before + line for line in block.data.splitlines(keepends=True)]
-        yield b"".join(lines if terminal else [frame(block.stream, line) for line in lines])
-        await asyncio.sleep(0)

@@ -1,10 +1,10 @@
 """Endpoints of containers. Source: Engine API, tag Container."""
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from urllib.parse import quote
 
-from knarr.api.attach import log_frames
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, inspect_shape, summary_shape
 from knarr.api.streams import stream_headers
@@ -15,9 +15,11 @@ from knarr.container.model import Container
 from knarr.dockerfile.changes import edited
 from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unsupported
-from knarr.http.message import Response
+from knarr.http.frames import LINES_TOGETHER
+from knarr.http.message import Request, Response
 from knarr.image import new_name
-from knarr.runtime.log import LogQuery
+from knarr.runtime.log import Batch, LogQuery
+from knarr.runtime.logtext import LogText
 from knarr.spec import encode
 from knarr.spec.docker.container import (
     ContainerConfig,
@@ -203,6 +205,7 @@ async def _ended(engine: Engine, ref: str, condition: Condition) -> AsyncIterato
 async def logs(
     engine: Engine,
     ref: str,
+    request: Request,
     version: ApiVersion,
     *,
     follow: bool = False,
@@ -229,11 +232,32 @@ async def logs(
         until_ns=moment_ns(until, now_ns) if until and until != "0" else None,
         tail=int(tail) if tail.isdecimal() else None,
     )
-    blocks = engine.views.logs(container.id, query, follow=follow)
     terminal = container.record.config.tty
     prefix = _attributes(container) if details else b""
-    body = log_frames(blocks, timestamps=timestamps, prefix=prefix, terminal=terminal)
-    return Response(headers=stream_headers(terminal=terminal, version=version), body=body)
+    text = LogText(
+        framed=not terminal,
+        together=_minds_no_frames(request),
+        timestamps=timestamps,
+        prefix=prefix,
+    )
+    batches = engine.views.logs(container.id, query, follow=follow)
+    headers = stream_headers(terminal=terminal, version=version)
+    return Response(headers=headers, body=_encoded(batches, text))
+
+
+def _minds_no_frames(request: Request) -> bool:
+    """Whether the client only copies what is in the frames, so that they may hold many lines.
+
+    docker's command line does; with a frame for each line it takes a system call for each.
+    """
+    agent = request.headers.get("user-agent", "")
+    return request.headers.get("accept") == LINES_TOGETHER or agent.startswith("Docker-Client/")
+
+
+async def _encoded(batches: AsyncGenerator[Batch, None], text: LogText) -> AsyncIterator[bytes]:
+    async with aclosing(batches):
+        async for batch in batches:
+            yield text.encode(batch)
 
 
 def _attributes(container: Container) -> bytes:

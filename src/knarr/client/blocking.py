@@ -14,7 +14,7 @@ from knarr.client.lean import TYPE_CHECKING, loads
 from knarr.client.requests import HIJACK, RAW_STREAM, failure, framed_head
 from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk
 from knarr.errors import KnarrError, Unavailable
-from knarr.http.frames import STDOUT, Demultiplexer
+from knarr.http.frames import STDOUT, Demultiplexer, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -331,7 +331,7 @@ class Engine:
         return self.open(request).pieces()
 
     def output(self, request: Request, *, raw: bool | None = None) -> Iterator[tuple[int, bytes]]:
-        """What a container wrote, as (stream number, bytes).
+        """What a container wrote, as (stream number, bytes): as much as there is at once.
 
         raw: whether it has a terminal; None trusts the answer's type, which engines tell
         from API 1.42 on.
@@ -342,7 +342,7 @@ class Engine:
         if raw:
             return ((STDOUT, piece) for piece in answer.pieces())
         frames = Demultiplexer()
-        return (pair for piece in answer.pieces() for pair in frames.feed(piece))
+        return (pair for piece in answer.pieces() for pair in joined(frames.feed(piece)))
 
     def two_way(self, request: Request, *, raw: bool) -> Stream:
         """The connection after the engine has let go of HTTP. raw: the process has a terminal."""

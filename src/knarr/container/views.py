@@ -1,7 +1,9 @@
 """Looking at containers: inspect, list, top, statistics and logs. Nothing here changes one."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 
 from knarr.container import documents, filters
 from knarr.container.documents import Surroundings
@@ -13,7 +15,7 @@ from knarr.container.usage import UsageReader
 from knarr.errors import InvalidArgument, NotFound
 from knarr.image import ImageService
 from knarr.runtime import Keeper
-from knarr.runtime.log import Block, LogQuery, LogReader
+from knarr.runtime.log import Batch, LogQuery, LogReader
 from knarr.spec.docker.container import ContainerInspect, ContainerSummary, ContainerTop
 from knarr.spec.docker.stats import ContainerStats
 
@@ -110,16 +112,18 @@ class ContainerViews:
     async def stats_once(self, ref: str, *, one_shot: bool) -> ContainerStats:
         return await self._usage.once(self._registry.find(ref), one_shot=one_shot)
 
-    async def logs(self, ref: str, query: LogQuery, *, follow: bool) -> AsyncIterator[Block]:
+    async def logs(self, ref: str, query: LogQuery, *, follow: bool) -> AsyncGenerator[Batch, None]:
         """What it wrote, and with ``follow`` what it writes until its process ends."""
         container = self._registry.find(ref)
         reader = LogReader(self._launcher.log_folder(container.id), query)
         if follow and container.alive:
-            async for block in reader.follow():
-                yield block
+            async with aclosing(reader.follow()) as batches:
+                async for batch in batches:
+                    yield batch
             return
-        for block in reader.blocks():
-            yield block
+        for batch in reader.written():
+            yield batch
+            await asyncio.sleep(0)  # others have their turn
 
     def _descendants_of(self, names: Sequence[str]) -> frozenset[str]:
         """The images called so, and all that were built upon them."""

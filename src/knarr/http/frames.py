@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from knarr.errors import Unavailable
 
+# A client that sends this as ``Accept`` wants a log in frames of many lines; others get a frame for
+# each, since some take one for the other.
+LINES_TOGETHER = "application/vnd.knarr.lines-together"
+
 STDIN, STDOUT, STDERR, ENGINE_ERROR = range(4)
 _HEADER = 8  # bytes: the stream's number, three zeros, the payload's length (big-endian)
+_ZEROS = 0x00FFFFFF_00000000
 
 
 class Demultiplexer:
@@ -26,27 +31,38 @@ class Demultiplexer:
         if self._buffer:
             data = self._buffer + data
         out: list[tuple[int, bytes]] = []
-        place = 0
-        while place < len(data):
-            if not self._left:
-                header = data[place : place + _HEADER]
-                if len(header) < _HEADER:
+        stream, left, place, size = self._stream, self._left, 0, len(data)
+        while place < size:  # a log has a frame for each line: what is done here is done often
+            if not left:
+                if size - place < _HEADER:
                     break
-                self._start(header)
+                header = int.from_bytes(data[place : place + _HEADER], "big")
+                stream, left = header >> 56, header & 0xFFFFFFFF
+                if stream > ENGINE_ERROR or header & _ZEROS:
+                    raise Unavailable(f"Unrecognized input header: {stream}")
                 place += _HEADER
                 continue
-            piece = data[place : place + self._left]
+            piece = data[place : place + left]
             place += len(piece)
-            self._left -= len(piece)
-            out.append((self._stream, piece))
-        self._buffer = data[place:]
+            left -= len(piece)
+            out.append((stream, piece))
+        self._stream, self._left, self._buffer = stream, left, data[place:]
         return out
 
-    def _start(self, header: bytes) -> None:
-        if header[0] > ENGINE_ERROR or header[1:4] != b"\0\0\0":
-            raise Unavailable(f"Unrecognized input header: {header[0]}")
-        self._stream = header[0]
-        self._left = int.from_bytes(header[4:], "big")
+
+def joined(pairs: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """The same bytes in the same order, with neighbours of one stream as one piece."""
+    out: list[tuple[int, bytes]] = []
+    stream, pieces = STDOUT, list[bytes]()
+    for number, piece in pairs:
+        if number != stream and pieces:
+            out.append((stream, b"".join(pieces)))
+            pieces = []
+        stream = number
+        pieces.append(piece)
+    if pieces:
+        out.append((stream, b"".join(pieces)))
+    return out
 
 
 def frame(stream: int, data: bytes) -> bytes:

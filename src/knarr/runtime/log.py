@@ -19,9 +19,9 @@ from knarr.runtime.segments import Place, Record, Segments
 
 STDOUT: Final = 1
 STDERR: Final = 2
-_LINE_BYTES: Final = (
-    1 << 20
-)  # longer lines are passed on in pieces, and not looked for further back
+_BATCH_BYTES: Final = 1 << 17
+# Longer lines are passed on in pieces, and not looked for further back.
+_LINE_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,9 @@ class Block(NamedTuple):
     data: bytes
 
 
+Batch = list[Block]  # what can be had at once, up to a record more than _BATCH_BYTES
+
+
 class _Cut(NamedTuple):
     """Left out are lines that end earlier than byte ``used`` of the payload at ``place``."""
 
@@ -74,15 +77,15 @@ class LogReader:
     def close(self) -> None:
         self._segments.close()
 
-    def blocks(self) -> Iterator[Block]:
+    def written(self) -> Iterator[Batch]:
         """What is written by now, to the last byte. Closes the reader."""
         try:
             yield from self._read()
-            yield from self._lines.unfinished(time.time_ns())
+            yield from self._rest()
         finally:
             self.close()
 
-    async def follow(self) -> AsyncGenerator[Block, None]:
+    async def follow(self) -> AsyncGenerator[Batch, None]:
         """The same and what is written from now on, until the process has ended. Closes the reader.
 
         Only for a container that runs: the log of one that never ran has no end.
@@ -93,13 +96,14 @@ class LogReader:
             changed = self._changes(undo)
             while True:
                 changed.clear()
-                for block in self._read():
-                    yield block
+                for batch in self._read():
+                    yield batch
+                    await asyncio.sleep(0)  # there may be much; others have their turn
                 if self._last_kind == END or self._done:
                     break
                 await self._wait(changed)
-            for block in self._lines.unfinished(time.time_ns()):
-                yield block
+            for batch in self._rest():
+                yield batch
 
     def _changes(self, undo: ExitStack) -> asyncio.Event:
         """Set whenever something is written. A watch stands before the first look: none is lost."""
@@ -124,22 +128,42 @@ class LogReader:
         except TimeoutError:
             self._done = True
 
-    def _read(self) -> Iterator[Block]:
+    def _rest(self) -> Iterator[Batch]:
+        if unfinished := list(self._lines.unfinished(time.time_ns())):
+            yield unfinished
+
+    def _read(self) -> Iterator[Batch]:
         """Lines from where we are to the end of what is written now."""
+        batch: Batch = []
+        size_bytes = 0
         for record in self._segments.forwards(self._place):
-            late = self._query.until_ns is not None and record.time_ns > self._query.until_ns
-            place = self._query.until_place
-            if late or (place is not None and record.place >= place):
+            if self._is_beyond(record):
                 self._done = True
-                return
+                break
             self._place, self._last_kind = record.next, record.kind
-            if record.place < self._cut.place:
-                self._pass_over(record, len(record.payload))
-                continue
-            if record.place == self._cut.place and self._cut.used:
-                self._pass_over(record, self._cut.used)
-                record = record._replace(payload=record.payload[self._cut.used :])
-            yield from self._blocks_of(record)
+            batch += self._wanted(record)
+            size_bytes += len(record.payload)
+            if size_bytes >= _BATCH_BYTES:
+                if batch:
+                    yield batch
+                batch, size_bytes = [], 0
+        if batch:
+            yield batch
+
+    def _is_beyond(self, record: Record) -> bool:
+        until_ns, place = self._query.until_ns, self._query.until_place
+        late = until_ns is not None and record.time_ns > until_ns
+        return late or (place is not None and record.place >= place)
+
+    def _wanted(self, record: Record) -> Iterator[Block]:
+        """The lines that end in this record and are not before the cut."""
+        if record.place < self._cut.place:
+            self._pass_over(record, len(record.payload))
+            return
+        if record.place == self._cut.place and self._cut.used:
+            self._pass_over(record, self._cut.used)
+            record = record._replace(payload=record.payload[self._cut.used :])
+        yield from self._blocks_of(record)
 
     def _pass_over(self, record: Record, used: int) -> None:
         """Lines that end here are not wanted; one that goes on is."""

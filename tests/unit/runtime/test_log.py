@@ -39,6 +39,10 @@ def lines(blocks: Sequence[Block]) -> list[tuple[int, bytes]]:
     return [(block.stream, line) for block in blocks for line in split(block.data)]
 
 
+def read(folder: Path, query: LogQuery) -> list[Block]:
+    return [block for batch in LogReader(folder, query).written() for block in batch]
+
+
 def split(data: bytes) -> list[bytes]:
     *whole, last = data.split(b"\n")
     return [line + b"\n" for line in whole] + ([last] if last else [])
@@ -71,7 +75,7 @@ def test_lines_come_whole_and_where_they_were_completed(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), said, max_bytes=max_bytes, runs=runs)
-        found = lines(list(LogReader(Path(folder), LogQuery()).blocks()))
+        found = lines(read(Path(folder), LogQuery()))
     assert found == expected(said, runs)
 
 
@@ -85,7 +89,7 @@ def test_a_tail_is_the_last_lines(texts: list[bytes], max_bytes: int, runs: int,
     said = [Said(1, text) for text in texts]
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), said, max_bytes=max_bytes, runs=runs)
-        found = lines(list(LogReader(Path(folder), LogQuery(tail=tail)).blocks()))
+        found = lines(read(Path(folder), LogQuery(tail=tail)))
     assert found == (expected(said, runs)[-tail:] if tail else [])
 
 
@@ -96,7 +100,7 @@ def test_times_choose_lines_by_when_they_were_completed(
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), said, max_bytes=100)
         query = LogQuery(since_ns=since, until_ns=until)
-        found = lines(list(LogReader(Path(folder), query).blocks()))
+        found = lines(read(Path(folder), query))
     begun, wanted = {1: b"", 2: b""}, []
     for time_ns, (stream, text) in enumerate(said, start=1):
         *whole, begun[stream] = (begun[stream] + text).split(b"\n")
@@ -108,25 +112,25 @@ def test_times_choose_lines_by_when_they_were_completed(
 def test_one_stream_alone(tmp_path: Path) -> None:
     write(tmp_path, [Said(1, b"out "), Said(2, b"err\n"), Said(1, b"put\n")])
     query = LogQuery(stdout=True, stderr=False)
-    assert lines(list(LogReader(tmp_path, query).blocks())) == [(1, b"out put\n")]
+    assert lines(read(tmp_path, query)) == [(1, b"out put\n")]
 
 
 def test_a_tail_of_two_streams_has_its_lines_whole(tmp_path: Path) -> None:
     said = [Said(2, b"a slow "), Said(1, b"1\n2\n3\n"), Said(2, b"line\n"), Said(1, b"4\n")]
     write(tmp_path, said)
-    found = lines(list(LogReader(tmp_path, LogQuery(tail=3)).blocks()))
+    found = lines(read(tmp_path, LogQuery(tail=3)))
     assert found == [(1, b"3\n"), (2, b"a slow line\n"), (1, b"4\n")]
 
 
 def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
-    assert list(LogReader(tmp_path / "nowhere", LogQuery(tail=5)).blocks()) == []
+    assert read(tmp_path / "nowhere", LogQuery(tail=5)) == []
 
 
 def test_what_a_crash_tore_ends_the_reading(tmp_path: Path) -> None:
     write(tmp_path, [Said(1, b"whole\n")])
     with (tmp_path / "00000001.log").open("ab") as file:
         file.write(b"torn to pieces, and long enough to hold a header")
-    assert lines(list(LogReader(tmp_path, LogQuery()).blocks())) == [(1, b"whole\n")]
+    assert lines(read(tmp_path, LogQuery())) == [(1, b"whole\n")]
 
 
 def test_bytes_that_had_no_room_are_told_of(tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ def test_bytes_that_had_no_room_are_told_of(tmp_path: Path) -> None:
     writer._lost = 123
     writer.write(1, b"there is room again\n", 5)
     writer.close()
-    told, after = LogReader(tmp_path, LogQuery()).blocks()
+    told, after = read(tmp_path, LogQuery())
     assert b"123 bytes" in told.data
     assert after.data == b"there is room again\n"
 
@@ -145,8 +149,8 @@ async def test_following_goes_on_over_rotations_until_the_process_has_ended(tmp_
     seen: list[bytes] = []
 
     async def follow() -> None:
-        async for block in LogReader(tmp_path, LogQuery()).follow():
-            seen.append(block.data)  # noqa: PERF401 - one by one is the point
+        async for batch in LogReader(tmp_path, LogQuery()).follow():
+            seen.extend(block.data for block in batch)
 
     following = asyncio.create_task(follow())
     for number in range(20):
@@ -166,32 +170,37 @@ async def test_following_from_an_earlier_run_waits_for_the_new_one(tmp_path: Pat
     writer = LogWriter(str(tmp_path), 1000, 2)
     writer.begin(2)
     following = LogReader(tmp_path, LogQuery(tail=1)).follow()
-    assert (await anext(following)).data == b"first\n"
+    assert (await anext(following))[0].data == b"first\n"
     writer.write(1, b"second\n", 3)
-    assert (await asyncio.wait_for(anext(following), 5)).data == b"second\n"
+    assert (await asyncio.wait_for(anext(following), 5))[0].data == b"second\n"
     writer.end(4)
-    assert [block async for block in following] == []
+    assert [batch async for batch in following] == []
 
 
 async def test_following_ends_at_the_time_it_was_given(tmp_path: Path) -> None:
     writer = LogWriter(str(tmp_path), 1000, 2)
     writer.begin(1)
     reader = LogReader(tmp_path, LogQuery(until_ns=5))
-    assert [block async for block in reader.follow()] == []
+    assert [batch async for batch in reader.follow()] == []
 
 
 def test_each_line_is_a_frame() -> None:
-    encoded = LogText(framed=True).encode(Block(0, 2, b"one\ntwo"))
+    encoded = LogText(framed=True).encode([Block(0, 2, b"one\ntwo")])
     assert encoded == struct.pack(">BxxxI", 2, 4) + b"one\n" + struct.pack(">BxxxI", 2, 3) + b"two"
 
 
+def test_lines_together_are_one_frame_for_who_asks_for_it() -> None:
+    encoded = LogText(framed=True, together=True, prefix=b"a=b ").encode([Block(0, 2, b"x\ny\n")])
+    assert encoded == struct.pack(">BxxxI", 2, 12) + b"a=b x\na=b y\n"
+
+
 def test_a_carriage_return_is_no_end_of_a_line() -> None:
-    encoded = LogText(framed=True).encode(Block(0, 1, b"50%\r100%\n"))
+    encoded = LogText(framed=True).encode([Block(0, 1, b"50%\r100%\n")])
     assert encoded == struct.pack(">BxxxI", 1, 9) + b"50%\r100%\n"
 
 
 def test_timestamps_stand_before_each_line() -> None:
     text = LogText(framed=False, timestamps=True, prefix=b"a=b ")
     stamp = b"1970-01-01T00:00:01.000000002Z a=b "
-    assert text.encode(Block(1_000_000_002, 1, b"x\ny\n")) == stamp + b"x\n" + stamp + b"y\n"
+    assert text.encode([Block(1_000_000_002, 1, b"x\ny\n")]) == stamp + b"x\n" + stamp + b"y\n"
     assert timestamp(0) == b"1970-01-01T00:00:00.000000000Z"

@@ -15,6 +15,7 @@ from knarr.client.call import (
     query,
 )  # fmt: skip
 from knarr.client.lean import TYPE_CHECKING
+from knarr.http.frames import LINES_TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,7 +143,8 @@ def logs(
         stderr=stderr or None, stdout=stdout or None, tail=tail,
         timestamps=timestamps or None, until=until or None,
     )  # fmt: skip
-    return Output("GET", path("containers", ref, "logs"), pairs)
+    headers = (("Accept", LINES_TOGETHER),)  # an engine that does not know it sends line by line
+    return Output("GET", path("containers", ref, "logs"), pairs, headers=headers)
 
 
 def stats(ref: str, *, stream: bool = True, one_shot: bool = False) -> Lines[ContainerStats]:
