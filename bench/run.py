@@ -2,8 +2,8 @@
 
     python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
 
-Sections: run exec many idle cli logs. Engines take turns in each round, so that a busy machine is busy
-for all of them; the first round is not counted. Quoted are medians and their ratios to knarr.
+Sections: run exec many idle cli logs. Engines take turns in each round, so that a busy machine is
+busy for all of them; the first round is not counted. Quoted are medians and their ratios to knarr.
 """
 
 import argparse
