@@ -9,8 +9,8 @@ from knarr.cli.cli import Cli
 from knarr.cli.exit import Exit
 from knarr.cli.listing import TABLE, Column, Listing
 from knarr.cli.table import aligned
-from knarr.cli.template import Template, TemplateError, TemplateSyntaxError
-from knarr.cli.template_functions import html_safe, json_text
+from knarr.template import Template, TemplateError, TemplateSyntaxError
+from knarr.template_functions import html_safe, json_text
 
 
 class Row:

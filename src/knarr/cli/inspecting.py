@@ -12,10 +12,10 @@ from typing import Any, Final
 from knarr.cli.cli import Cli
 from knarr.cli.exit import FAILED, BadTemplate, Exit, text_of
 from knarr.cli.formatted import unescaped
-from knarr.cli.template import OpenMap, Template, TemplateError, TemplateSyntaxError
-from knarr.cli.template_functions import Struct
 from knarr.client.lean import loads
 from knarr.errors import KnarrError
+from knarr.template import OpenMap, Template, TemplateError, TemplateSyntaxError
+from knarr.template_functions import Struct
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _INDENT: Final = "    "

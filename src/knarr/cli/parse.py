@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from knarr.cli.exit import BadFlag
-from knarr.cli.text import quoted
 from knarr.client.lean import TYPE_CHECKING
 from knarr.errors import InvalidArgument
+from knarr.quoting import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

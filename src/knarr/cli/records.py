@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from knarr.cli.template_functions import json_text, printed
+from knarr.template_functions import json_text, printed
 
 
 class Record:

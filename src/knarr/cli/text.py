@@ -1,4 +1,4 @@
-"""Small texts that many commands print: short identifiers, ages, times, quoted words."""
+"""Small texts that many commands print: short identifiers, ages, times."""
 
 from __future__ import annotations
 
@@ -28,29 +28,6 @@ def ellipsis(text: str, width: int) -> str:
     if len(text) <= width:
         return text
     return text[:width] if width <= 1 else text[: width - 1] + "…"
-
-
-def quoted(text: str) -> str:
-    """As Go's %q writes it."""
-    out = []
-    for letter in text:
-        if letter in _ESCAPES:
-            out.append(_ESCAPES[letter])
-        elif letter.isprintable():
-            out.append(letter)
-        elif ord(letter) < 0x80:
-            out.append(f"\\x{ord(letter):02x}")
-        else:
-            out.append(
-                f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else f"\\U{ord(letter):08x}"
-            )
-    return '"' + "".join(out) + '"'
-
-
-_ESCAPES = {
-    '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r",
-    "\t": "\\t", "\v": "\\v",
-}  # fmt: skip
 
 
 def ago(seconds: float) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from knarr.cli.listing import Column, Listing
-from knarr.cli.text import ago, ellipsis, labels, moment, quoted, short
+from knarr.cli.text import ago, ellipsis, labels, moment, short
 from knarr.client.lean import TYPE_CHECKING
+from knarr.quoting import quoted
 from knarr.units import human_size
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import Any
 
 from knarr.cli.columns.container import COMMAND_WIDTH, MOUNT_WIDTH, ports_text
 from knarr.cli.listing import Column, Listing
-from knarr.cli.text import ago, ellipsis, labels, moment, quoted, short
+from knarr.cli.text import ago, ellipsis, labels, moment, short
 from knarr.compose import labels as names
 from knarr.compose.observed import name_of
+from knarr.quoting import quoted
 from knarr.spec.docker.container import ContainerSummary
 from knarr.units import human_size
 

@@ -116,7 +116,7 @@ def _built(text: str) -> str:
 def _template(form: str) -> Any:
     from knarr.cli.exit import BadTemplate
     from knarr.cli.formatted import unescaped
-    from knarr.cli.template import Template, TemplateSyntaxError
+    from knarr.template import Template, TemplateSyntaxError
 
     source = "{{json .}}" if form == "json" else unescaped(form)
     try:

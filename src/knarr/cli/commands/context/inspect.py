@@ -5,7 +5,7 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.contexts import DEFAULT, Context, ContextStore
 from knarr.cli.flags import INSPECT_FORMAT_HELP
 from knarr.cli.inspecting import inspect as show
-from knarr.cli.template_functions import html_safe
+from knarr.template_functions import html_safe
 
 IN_MEMORY = "<IN MEMORY>"
 

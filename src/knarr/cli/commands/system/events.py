@@ -39,8 +39,8 @@ def _shown_by(form: str) -> Any:
         return _line
     from knarr.cli.formatted import unescaped
     from knarr.cli.records import Record
-    from knarr.cli.template import Template, TemplateError
-    from knarr.cli.template_functions import json_text
+    from knarr.template import Template, TemplateError
+    from knarr.template_functions import json_text
 
     if form == "json":
         return json_text

@@ -36,7 +36,7 @@ def _formatted(cli: Cli, form: str) -> None:
     from knarr.cli.exit import BadTemplate
     from knarr.cli.formatted import unescaped
     from knarr.cli.records import Record
-    from knarr.cli.template import Template, TemplateSyntaxError
+    from knarr.template import Template, TemplateSyntaxError
 
     source = "{{json .}}" if form == "json" else unescaped(form)
     try:

@@ -14,7 +14,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
-from knarr.cli.template_functions import (
+from knarr.errors import KnarrError
+from knarr.template_functions import (
     FUNCTIONS,
     FunctionError,
     NoValue,
@@ -22,7 +23,6 @@ from knarr.cli.template_functions import (
     kind_name,
     printed,
 )  # fmt: skip
-from knarr.errors import KnarrError
 
 _ACTION: Final = re.compile(r"\{\{(?:- |-(?=\n|\t|\r))?")
 _TOKEN: Final = re.compile(

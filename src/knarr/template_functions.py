@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from knarr.cli.text import quoted
+from knarr.quoting import quoted
 
 
 class FunctionError(Exception):

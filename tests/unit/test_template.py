@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from knarr.cli.template import Template, TemplateError, TemplateSyntaxError
+from knarr.template import Template, TemplateError, TemplateSyntaxError
 
 DATA: dict[str, Any] = {
     "Name": "one",
