@@ -188,12 +188,13 @@ class Boxes:
 
     def log(self, container_id: str, query: LogQuery | None = None) -> str:
         reader = LogReader(self.logs / container_id, query or LogQuery())
-        return b"".join(block.data for block in reader.blocks()).decode()
+        return b"".join(block.data for batch in reader.written() for block in batch).decode()
 
     async def follow(self, container_id: str) -> str:
         """All of the log, until the process has ended."""
         reader = LogReader(self.logs / container_id, LogQuery())
-        return b"".join([block.data async for block in reader.follow()]).decode()
+        batches = [batch async for batch in reader.follow()]
+        return b"".join(block.data for batch in batches for block in batch).decode()
 
     async def forget(self) -> None:
         """Stop listening, as a daemon that was killed."""
