@@ -18,7 +18,7 @@ import msgspec
 
 from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, checked_version
 from knarr.engine import Engine
-from knarr.errors import InvalidArgument, KnarrError, NotFound, Unsupported, status_of
+from knarr.errors import InvalidArgument, KnarrError, NotFound, status_of
 from knarr.http.message import Answer, Hijack, Request, Response
 from knarr.spec import decode, encode
 
@@ -191,7 +191,7 @@ def _missing(method: str, path: str) -> KnarrError:
     elsewhere = [each for each in declared() if each.pattern.fullmatch(path)]
     if elsewhere:
         return NotFound(f"page not found: {method} is not a method of {path}")
-    return Unsupported(f"knarr has no endpoint {method} {path}")
+    return NotFound("page not found")
 
 
 async def _arguments(

@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 from knarr.api.router import Filters, route
 from knarr.engine import Engine
-from knarr.errors import NotFound, Unavailable, Unsupported
+from knarr.errors import NotFound, Unavailable
 
 _NO_MANAGER: Final = (
     "This node is not a swarm manager. knarr has no swarm: use compose on one host, and Kubernetes"
@@ -18,8 +18,8 @@ _NO_MANAGER: Final = (
 _KINDS: Final = ("nodes", "services", "tasks", "secrets", "configs")
 
 
-def _no_manager() -> Callable[[Engine], Awaitable[NoReturn]]:
-    async def answer(_engine: Engine) -> NoReturn:
+def _no_manager() -> Callable[[Engine, str], Awaitable[NoReturn]]:
+    async def answer(_engine: Engine, name: str = "") -> NoReturn:  # noqa: ARG001
         raise Unavailable(_NO_MANAGER)
 
     return answer
@@ -34,11 +34,18 @@ for _verb in ("init", "join", "leave", "update", "unlock"):
 
 
 @route("GET", "/{kind}/{name}")
-async def object_of_swarm(_engine: Engine, kind: str, name: str) -> NoReturn:
+async def object_of_swarm(_engine: Engine, kind: str, name: str) -> NoReturn:  # noqa: ARG001
     """NodeInspect, ServiceInspect and the like."""
     if kind in _KINDS or kind == "swarm":
         raise Unavailable(_NO_MANAGER)
-    raise Unsupported(f"knarr has no endpoint GET /{kind}/{name}")
+    raise NotFound("page not found")
+
+
+for _kind in _KINDS:
+    route("DELETE", f"/{_kind}/{{name}}")(_no_manager())
+    route("POST", f"/{_kind}/{{name}}/update")(_no_manager())
+for _kind in ("services", "tasks"):
+    route("GET", f"/{_kind}/{{name}}/logs")(_no_manager())
 
 
 @route("GET", "/plugins")

@@ -31,6 +31,7 @@ from knarr.spec.docker.health import HealthConfig
 
 HOSTNAME_MAX: Final = 64
 HEALTH_DURATION_MIN_NS: Final = 1_000_000
+HEALTH_TESTS: Final = ("NONE", "CMD", "CMD-SHELL")
 _PORT: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _PORT_KEY: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(\w+))?")
 _PROTOCOLS: Final = ("tcp", "udp", "sctp")
@@ -94,10 +95,6 @@ def _check_health(health: HealthConfig) -> None:
             raise InvalidArgument(f"{name} in Healthcheck cannot be less than 1ms")
     if health.retries < 0:
         raise InvalidArgument("Retries in Healthcheck cannot be negative")
-    if health.test and health.test[0] not in ("NONE", "CMD", "CMD-SHELL"):
-        raise InvalidArgument(
-            f"Unknown type '{health.test[0]}' in Healthcheck: expected NONE, CMD or CMD-SHELL"
-        )
 
 
 def checked_host(
@@ -141,11 +138,17 @@ def checked_host(
         own_ipc=is_own(host.ipc_mode),
         own_uts=is_own(host.uts_mode),
     )
-    return possible, (*warnings, *_warnings(host, machine))
+    return possible, (*warnings, *_warnings(host, config, machine))
 
 
-def _warnings(host: HostConfig, machine: Machine) -> tuple[str, ...]:
+def _warnings(host: HostConfig, config: ContainerConfig, machine: Machine) -> tuple[str, ...]:
     found: list[str] = []
+    test = config.healthcheck.test if config.healthcheck is not None else ()
+    if test and test[0] not in HEALTH_TESTS:
+        found.append(
+            f"Unknown type '{test[0]}' in Healthcheck: the container is not probed. Write CMD,"
+            " CMD-SHELL or NONE before the command."
+        )
     if host.network_mode == "host" and host.port_bindings:
         found.append("Published ports are discarded when using host network mode")
     if host.cgroupns_mode == "private" and not machine.cgroup_namespaces:

@@ -15,9 +15,10 @@ from knarr.spec.docker.container import ContainerUpdate, HostConfig, Resources
 
 # What a container keeps for life: the API has these fields in common with creation.
 _FIXED: Final = (
-    "cgroup_parent", "devices", "device_cgroup_rules", "device_requests", "init", "ulimits",
+    "cgroup_parent", "devices", "device_cgroup_rules", "device_requests", "init",
     "oom_kill_disable", "memory_swappiness", "cpu_count", "cpu_percent",
 )  # fmt: skip
+_ULIMITS_LATER: Final = "The new ulimits hold from the container's next start on."
 _CLASHES: Final = (
     ("nano_cpus", "cpu_period", "Nano CPUs", "CPU Period"),
     ("nano_cpus", "cpu_quota", "Nano CPUs", "CPU Quota"),
@@ -46,6 +47,9 @@ def updated(
     changes = _changes(possible)
     if "memory" in changes and "memory_swap" not in changes and host.memory_swap <= 0:
         changes["memory_swap"] = host.memory_swap or possible.memory * 2
+    if possible.ulimits:
+        limits.check_ulimits(possible.ulimits)
+        warnings = (*warnings, _ULIMITS_LATER)
     return replace(host, **changes), warnings
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from knarr.errors import KnarrError
 from knarr.reference import DEFAULT_TAG, Reference
+from knarr.registry.asking import first_answer
 from knarr.registry.client import RegistryClient
-from knarr.registry.failures import Refused, pull_refused
 from knarr.registry.manifests import CONFIG_LIMIT, Fetched, image_config, is_attestation, read_index
 from knarr.registry.registries import Logins, Registries
 from knarr.registry.threads import called_off_when_cancelled
@@ -31,12 +31,11 @@ async def distribution(
 ) -> Distribution:
     """Raises NotFound, Unauthorized, Unavailable in Docker's words."""
     with called_off_when_cancelled() as cancellation:
-        client = registries.pullers(reference, logins, cancellation)[-1]
-        try:
-            return await asyncio.to_thread(_read, client, reference)
-        except Refused as error:
-            known = pull_refused(reference.familiar, reference.familiar_name, error.refusal)
-            raise known or error.meaning() from error
+        clients = registries.pullers(reference, logins, cancellation)
+        found, _ = await asyncio.to_thread(
+            first_answer, clients, reference, lambda client: _read(client, reference)
+        )
+        return found
 
 
 def _read(client: RegistryClient, reference: Reference) -> Distribution:

@@ -6,18 +6,17 @@ what two pulls want is done once.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 from knarr.content import BlobStore
-from knarr.errors import InvalidArgument, KnarrError
+from knarr.errors import InvalidArgument
 from knarr.ids import short
 from knarr.reference import DEFAULT_TAG, Reference
+from knarr.registry.asking import first_answer
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.client import RegistryClient
-from knarr.registry.failures import Refused, pull_refused
 from knarr.registry.layer import LayerJob, LayerSink
 from knarr.registry.manifests import (
     CONFIG_LIMIT,
@@ -40,8 +39,6 @@ from knarr.registry.transfers import Transfers
 from knarr.spec.docker.progress import Progress
 from knarr.spec.oci.image import Platform
 from knarr.spec.oci.platform import machine_platform
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +75,11 @@ class Puller:
     async def tags(self, reference: Reference, logins: Logins) -> tuple[str, ...]:
         """All tags of a repository, for ``pull --all-tags``."""
         with called_off_when_cancelled() as cancellation:
-            client = self._registries.pullers(reference, logins, cancellation)[-1]
-            return await asyncio.to_thread(_translated, reference, lambda: tuple(client.tags()))
+            clients = self._registries.pullers(reference, logins, cancellation)
+            tags, _ = await asyncio.to_thread(
+                first_answer, clients, reference, lambda client: tuple(client.tags())
+            )
+            return tags
 
     async def fetch(self, found: Found, sink: LayerSink, tell: Tell) -> None:
         """Bring in the layers of an image that are not there yet. Its documents are in ``found``.
@@ -110,14 +110,10 @@ class Puller:
         self, reference: Reference, logins: Logins, wanted: Platform, cancellation: Cancellation
     ) -> Found:
         clients = self._registries.pullers(reference, logins, cancellation)
-        for position, client in enumerate(clients[:-1]):
-            try:
-                image = _read_image(client, reference, wanted)
-            except KnarrError:
-                continue  # a mirror that does not have it or does not answer is no failure
-            return Found(reference=reference, image=image, sources=clients[position:])
-        image = _translated(reference, lambda: _read_image(clients[-1], reference, wanted))
-        return Found(reference=reference, image=image, sources=clients[-1:])
+        image, place = first_answer(
+            clients, reference, lambda client: _read_image(client, reference, wanted)
+        )
+        return Found(reference=reference, image=image, sources=clients[place:])
 
     # -- fetching ----------------------------------------------------------------------------
 
@@ -185,12 +181,3 @@ def _read_image(client: RegistryClient, reference: Reference, wanted: Platform) 
     descriptor = image_config(manifest, about)
     config = client.small_blob(descriptor, CONFIG_LIMIT, about)
     return assembled(root, manifest, config, about)
-
-
-def _translated(reference: Reference, question: Callable[[], T]) -> T:
-    """A registry's refusal in the words that clients of Docker know."""
-    try:
-        return question()
-    except Refused as error:
-        known = pull_refused(reference.familiar, reference.familiar_name, error.refusal)
-        raise known or error.meaning() from error

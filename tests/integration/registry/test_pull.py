@@ -8,6 +8,7 @@ from integration.registry.conftest import Desk
 from knarr.errors import Forbidden, InvalidArgument, KnarrError, NotFound, Unavailable
 from knarr.ids import Digest, short
 from knarr.reference import Reference
+from knarr.registry.inspect import distribution
 from knarr.registry.pull import outcome
 from knarr.registry.registries import Logins
 from knarr.registry.table import RegistryTable
@@ -250,6 +251,34 @@ async def test_a_mirror_is_asked_first_and_may_fail(registry: FakeRegistry, desk
         asked = len(registry.asked)
         await desk.pull(f"{registry.host}/app:1")
         assert len(registry.asked) == asked
+
+
+async def test_what_a_mirror_lacks_is_unknown_when_the_registry_cannot_be_reached(
+    desk: Desk,
+) -> None:
+    with FakeRegistry() as gone:
+        host = gone.host
+    with FakeRegistry() as mirror:
+        rule = RegistryRule(prefix=host, mirrors=(Mirror(location=mirror.host),))
+        desk.table = RegistryTable(rules=(rule,))
+        desk.open()
+        with pytest.raises(NotFound, match=f"manifest for {host}/app:1 not found.*refused"):
+            await desk.pull(f"{host}/app:1")
+
+
+async def test_tags_and_digests_are_asked_of_a_mirror_first(
+    registry: FakeRegistry, desk: Desk
+) -> None:
+    with FakeRegistry() as mirror:
+        mirror.put_image("app", "1", SMALL)
+        rule = RegistryRule(prefix=registry.host, mirrors=(Mirror(location=mirror.host),))
+        desk.table = RegistryTable(rules=(rule,))
+        desk.open()
+        reference = Reference.parse(f"{registry.host}/app:1")
+        assert await desk.puller.tags(reference, Logins()) == ("1",)
+        found = await distribution(desk.registries, reference, Logins())
+    assert found.platforms[0].architecture == "amd64"
+    assert registry.asked == []
 
 
 async def test_a_blob_that_a_mirror_lacks_comes_from_the_registry(

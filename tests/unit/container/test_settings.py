@@ -60,6 +60,13 @@ def test_a_wrong_config_is_refused(config: ContainerConfig, message: str) -> Non
     assert str(caught.value) == message
 
 
+def test_a_health_check_of_an_unknown_kind_is_told_of() -> None:
+    config = ContainerConfig(healthcheck=HealthConfig(test=("true",)))
+    checked_config(config)
+    _, warnings = checked_host(HostConfig(), config, V1)
+    assert "Unknown type 'true' in Healthcheck: the container is not probed" in warnings[0]
+
+
 NO_CONFIG = ContainerConfig()
 CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"network_mode": "container:"}, {},

@@ -97,5 +97,14 @@ def test_what_makes_no_sense_is_refused(
 
 
 def test_what_cannot_change_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="ulimits of a container cannot be updated"):
-        after({"ulimits": (Ulimit(name="core"),)})
+    with pytest.raises(Unsupported, match="init of a container cannot be updated"):
+        after({"init": True})
+
+
+def test_new_ulimits_are_kept_for_the_next_start_and_that_is_told() -> None:
+    ulimits = (Ulimit(name="core", soft=1, hard=2),)
+    host, warnings = updated(HostConfig(), ContainerUpdate(ulimits=ulimits), MACHINE, "web")
+    assert host.ulimits == ulimits
+    assert warnings == ("The new ulimits hold from the container's next start on.",)
+    with pytest.raises(InvalidArgument, match="invalid ulimit type: heads"):
+        after({"ulimits": (Ulimit(name="heads", soft=1, hard=1),)})
