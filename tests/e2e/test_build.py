@@ -237,3 +237,21 @@ def test_a_killed_daemon_goes_on_from_the_last_finished_step(tmp_path: Path) -> 
         daemon.stop()
         bridge = Names.of(str(daemon.run_root)).default_bridge
         assert not Path(f"/sys/class/net/{bridge}").exists(), "nobody is on it any more"
+
+
+def test_tools_that_build_with_the_words_of_buildx_find_a_builder(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo made > /made\n")
+    shown = daemon.knarr("buildx", "inspect")
+    assert "Driver: docker" in shown.stdout, shown.stderr
+    assert "Platforms:        linux/" in shown.stdout
+    listed = json.loads(daemon.knarr("buildx", "ls", "--format", "{{json .}}").stdout)
+    assert (listed["Name"], listed["Nodes"][0]["Status"]) == ("default", "running")
+    missing = daemon.knarr("buildx", "inspect", "elsewhere")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert 'no builder "elsewhere" found' in missing.stderr
+    built = daemon.knarr("buildx", "build", "--load", "-t", "e2e:bx", str(tmp_path))
+    assert built.returncode == 0, built.stderr
+    run = daemon.knarr("run", "--rm", "--network", "none", "e2e:bx", "cat", "/made")
+    assert run.stdout == "made\n"

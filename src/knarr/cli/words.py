@@ -20,6 +20,9 @@ SPELLINGS: Final[dict[str, str]] = {
     "attach": "container attach",
     "build": "image build",
     "builder build": "image build",
+    "buildx b": "image build",
+    "buildx build": "image build",
+    "buildx prune": "builder prune",
     "commit": "container commit",
     "compose convert": "compose config",
     "container list": "container ls",
@@ -69,6 +72,7 @@ SPELLINGS: Final[dict[str, str]] = {
 
 GROUPS: Final[dict[str, str]] = {
     "builder": "Manage builds",
+    "buildx": "Build with the words of Docker's plugin",
     "compose": "Define and run projects of several containers",
     "container": "Manage containers",
     "context": "Manage contexts",
