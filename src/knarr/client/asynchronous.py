@@ -157,6 +157,10 @@ class AsyncVolumes(_Noun):
     inspect = async_answered(volumes.inspect)
     remove = async_answered(volumes.remove)
     prune = async_answered(volumes.prune)
+    rename = async_answered(volumes.rename)
+    copy = async_answered(volumes.copy)
+    export = async_piecewise(volumes.export)
+    import_ = async_answered(volumes.import_)
 
 
 class AsyncSystem(_Noun):

@@ -157,6 +157,10 @@ class Volumes(_Noun):
     inspect = answered(volumes.inspect)
     remove = answered(volumes.remove)
     prune = answered(volumes.prune)
+    rename = answered(volumes.rename)
+    copy = answered(volumes.copy)
+    export = piecewise(volumes.export)
+    import_ = answered(volumes.import_)
 
 
 class System(_Noun):
