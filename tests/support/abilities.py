@@ -65,7 +65,8 @@ ABILITIES: dict[str, Probe] = {
         name: _program(name)
         for name in (
             "busybox", "iptables", "crun", "runc", "nft", "docker", "podman", "skopeo",
-            "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl",
+            "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl", "ufw",
+            "firewalld",
         )
     },
 }  # fmt: skip

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -11,6 +12,15 @@ async def eventually(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(3):
         while not holds():
             await asyncio.sleep(0.01)
+
+
+def until(holds: Callable[[], bool], *, seconds: float) -> None:
+    """The same for what is not in this process's loop. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s")
+        time.sleep(0.1)
 
 
 def greeting(client: socket.socket) -> bytes:

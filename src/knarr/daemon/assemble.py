@@ -27,7 +27,7 @@ from knarr.engine import About, Engine
 from knarr.events import EventBus
 from knarr.ids import ContainerId, new_hex
 from knarr.image import BasePuller, Exchange, ImageService
-from knarr.network import NetworkService
+from knarr.network import NetworkService, NetworkSettings
 from knarr.registry import Puller, Pusher, Registries, Transport, table_of
 from knarr.runtime import Keeper, probe
 from knarr.snapshot import ContainerLayers, Layers, snapshotters
@@ -63,7 +63,9 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     exchange.sweep()
     volumes = VolumeService(db=db, data_root=data_root, run_root=run_root)
     keeper = Keeper(run_root)
-    networks = NetworkService(db, str(run_root), sockets=keeper)
+    networks = NetworkService(
+        db, str(run_root), NetworkSettings(bind_address=settings.publish_ip), sockets=keeper
+    )
     processes = await keeper.ensure()
     runtimes = await probe(keeper, run_root)
     default_runtime = runtimes.named(settings.runtime).name

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,8 @@ Options:
                         on loopback only (see also: knarr registry serve --help)
       --insecure-registry HOST
                         Registry or network (CIDR) to which plain HTTP will do; several times
+      --ip ADDRESS      Where ports are published that name no address (default 0.0.0.0, or
+                        $KNARR_IP); 127.0.0.1 keeps them on this machine
       --group NAME      Group that may use the socket (default "knarr", else "docker")
 """
 
@@ -60,6 +63,7 @@ class Settings:
     disk_budget_bytes: int | None = None  # None: no limit but the disk's
     log_level: str = "info"
     group: str = ""
+    publish_ip: str = "0.0.0.0"
     registry: str = ""
     registries: RegistrySettings = field(default_factory=RegistrySettings)
 
@@ -73,7 +77,7 @@ _VALUED: Final = {
     "--runtime": "runtime", "--log-level": "log_level", "--group": "group",
     "--snapshotter": "snapshotter", "--disk-budget": "disk_budget",
     "--registries": "registries", "--registry-mirror": "mirrors",
-    "--insecure-registry": "insecure", "--registry": "registry",
+    "--ip": "publish_ip", "--insecure-registry": "insecure", "--registry": "registry",
 }  # fmt: skip
 
 
@@ -105,6 +109,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         disk_budget_bytes=_budget(budget),
         log_level=last("log_level", "KNARR_LOG_LEVEL", "info"),
         group=last("group", "KNARR_GROUP", ""),
+        publish_ip=_address("--ip", last("publish_ip", "KNARR_IP", "0.0.0.0")),
         registry=last("registry", "KNARR_REGISTRY", ""),
         registries=_registries(
             Path(last("registries", "KNARR_REGISTRIES", REGISTRIES)),
@@ -122,6 +127,16 @@ def _budget(text: str) -> int | None:
     if size < _LEAST_BUDGET:
         raise InvalidArgument(f"--disk-budget {text}: the least is 64m")
     return size
+
+
+def _address(flag: str, text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise InvalidArgument(
+            f"invalid value for {flag}: {text!r} is no IPv4 address (0.0.0.0 is all of this"
+            " machine's, 127.0.0.1 is this machine alone)"
+        ) from None
 
 
 def _registries(file: Path, mirrors: Sequence[str], insecure: Sequence[str]) -> RegistrySettings:

@@ -91,3 +91,37 @@ async def test_a_flushed_ruleset_is_installed_again(
     one.space.listen("0.0.0.0", 81)
     assert not two.space.reaches(one.address("front"), 81)
     assert host.reaches(one.address("front"), 81)
+
+
+# ufw keeps its settings below /etc: here on a file system that goes with its mount namespace.
+UFW = """
+set -e
+mount -t tmpfs tmpfs /mnt
+cp -a /etc/ufw /mnt/settings
+cp -a /etc/default/ufw /mnt/defaults
+mount --bind /mnt/settings /etc/ufw
+mount --bind /mnt/defaults /etc/default/ufw
+mount -t tmpfs tmpfs /run
+ufw default deny incoming
+ufw default deny routed
+ufw --force enable
+ufw reload
+"""
+
+
+@pytest.mark.needs("ufw", "iptables")
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_ufw_that_denies_all_lets_containers_through_and_published_ports(
+    outside: Namespace, run: Runner, when: str
+) -> None:
+    outside.listen("0.0.0.0", 90)
+    if when == "before":
+        command("unshare", "-m", "sh", "-c", UFW)
+    cage = await run("one", ports=PUBLISH)
+    if when == "after":
+        command("unshare", "-m", "sh", "-c", UFW)
+        await eventually(lambda: "let through" in command("iptables", "-S", "FORWARD"))
+    assert "-P FORWARD DROP" in command("iptables", "-S", "FORWARD")
+    assert works(cage, outside)
+    cage.space.listen("0.0.0.0", 81)
+    assert not outside.reaches(HOST, 81)
