@@ -4,7 +4,7 @@ import pytest
 
 from knarr.errors import KnarrError
 from knarr.kernel.nftables import NfTables, remove_table
-from knarr.network import NetworkService, PortRequest
+from knarr.network import NetworkService, NetworkSettings, PortRequest
 from knarr.store import Database
 from support.cages import HOST, OUTSIDE, Runner
 from support.netns import Namespace
@@ -160,3 +160,21 @@ async def test_containers_stay_plugged_in_over_a_restart_and_leftovers_go(
     assert newcomer.address() == lost.address()
     await run.close()
     await second.close()
+
+
+async def test_one_setting_keeps_published_ports_to_this_machine(
+    host: Namespace, outside: Namespace, db: Database
+) -> None:
+    service = NetworkService(db, "/run/knarr", NetworkSettings(bind_address="127.0.0.1"))
+    await service.start()
+    run = Runner(service)
+    open_ = PortRequest(container_port=81, host_ip="0.0.0.0", first=8081, last=8081)
+    cage = await run("one", ports=(PortRequest(container_port=80, first=8080, last=8080), open_))
+    assert [each.host_ip for each in cage.plugged.ports["80/tcp"]] == ["127.0.0.1"]
+    for port in (80, 81):
+        greet(cage.space.listen("0.0.0.0", port))
+    assert greeting(host.connect("127.0.0.1", 8080)) == b"hello"
+    assert not outside.reaches(HOST, 8080)
+    assert greeting(outside.connect(HOST, 8081)) == b"hello"  # unless a port says otherwise
+    await run.close()
+    await service.close()
