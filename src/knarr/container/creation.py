@@ -25,7 +25,7 @@ from knarr.errors import InvalidArgument, NotFound
 from knarr.events import Event
 from knarr.ids import ContainerId, new_container_id, short
 from knarr.image import Image, ImageService
-from knarr.network import NetworkService, endpoint_requests, port_requests
+from knarr.network import NetworkService, endpoint_requests, network_mode, port_requests
 from knarr.snapshot import ContainerLayers
 from knarr.spec.docker.container import (
     ContainerConfig,
@@ -94,7 +94,7 @@ class Creator:
         possible, warnings = checked_host(wanted, body, self._machine)
         host = completed(possible, self._machine, self._defaults)
         self._networks.check(endpoint_requests(host, body.networking_config))
-        port_requests(config, host)
+        ports = port_requests(config, host)
         self._check_links(host)
         others = {
             parse_volumes_from(text)[0]: self._lender(text).record.mounts
@@ -115,6 +115,8 @@ class Creator:
             ),
         )
         self._check_neighbours(host)
+        if ports and network_mode(host) not in {"host", "none"}:
+            warnings = (*warnings, *await self._networks.port_warnings(ports))
         return await self._made(container, image, mounts), warnings
 
     def _config(

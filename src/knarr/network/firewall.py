@@ -63,10 +63,15 @@ class Passage:
         ours = chain.family == nftables.INET and chain.table == self._table
         return chain.hook == nftables.FORWARD and chain.family in families and not ours
 
+    def will_open(self, chain: BaseChain) -> bool:
+        """Whether our rule is at its head while containers run."""
+        if _is_iptables(chain):
+            return shutil.which(_PROGRAMS[chain.family]) is not None
+        return self._is_foreign(chain) and _stands_against(chain)
+
     def _open_chain(self, chain: BaseChain) -> bool:
         """Chains that drop nothing by themselves are left alone."""
-        stands_against = chain.drops or (chain.table, chain.name) in _REJECT_AT_THEIR_END
-        if _is_iptables(chain) or not stands_against or self._ours(chain):
+        if _is_iptables(chain) or not _stands_against(chain) or self._ours(chain):
             return False
         rule = (*nftables.mark_has(MARK), nftables.verdict("accept"))
         self._nft.commit([nftables.insert_rule(chain, rule, self._comment)])
@@ -83,6 +88,10 @@ class Passage:
         )  # fmt: skip
         done = subprocess.run(argv, capture_output=True, check=False, timeout=30)
         return done.returncode == 0
+
+
+def _stands_against(chain: BaseChain) -> bool:
+    return chain.drops or (chain.table, chain.name) in _REJECT_AT_THEIR_END
 
 
 def _is_iptables(chain: BaseChain) -> bool:

@@ -19,6 +19,7 @@ from knarr.kernel.netlink import Link, Netlink
 from knarr.kernel.nftables import NfTables
 from knarr.network import plan, ruleset
 from knarr.network.firewall import Passage
+from knarr.network.lookout import Arrival, Lookout
 from knarr.network.model import Address, AddressRange, PublishedPort
 from knarr.network.plan import WIRE_END, BridgePlan, EndpointPlan, Entry, Names, ParentPlan
 
@@ -47,6 +48,7 @@ class HostNetwork:
         self._nft = NfTables.open()
         self._conntrack = Netlink.open(nftables.NETLINK_NETFILTER)
         self._passage = Passage(self._nft, names.table)
+        self._lookout = Lookout.open()
         self._bridges: dict[str, int] = {}  # link index by name, of bridges that are up
         self._has_table = False
 
@@ -54,6 +56,7 @@ class HostNetwork:
         self._route.close()
         self._reaper.close()
         self._nft.close()
+        self._lookout.close()
         self._conntrack.close()
 
     # What the host looks like
@@ -85,13 +88,34 @@ class HostNetwork:
                 found.append(ip_network(address.network))
         return found
 
-    def uplink_mtu(self) -> int:
-        """Bytes that the link of the default route carries; 0 when there is no such route."""
+    def uplink(self) -> Link | None:
+        """The link of the default route; None when there is no such route."""
         for body in self._route.dump(netlink.get_routes(4)):
             route = netlink.route_of(body)
             if route and not route.range.prefixlen and route.link:
-                return next((x.mtu for x in self.links() if x.index == route.link), 0)
-        return 0
+                return next((each for each in self.links() if each.index == route.link), None)
+        return None
+
+    def uplink_mtu(self) -> int:
+        """Bytes that the link of the default route carries; 0 when there is no such route."""
+        uplink = self.uplink()
+        return uplink.mtu if uplink else 0
+
+    def obstacles(self, ports: Sequence[Arrival], *, yet_to_start: bool = False) -> list[str]:
+        """A sentence for each chain of another firewall that drops what comes to ``ports``.
+
+        yet_to_start: chains that we shall have opened by then are passed over.
+        """
+        uplink = self.uplink()
+        return self._lookout.complaints(
+            [
+                chain
+                for chain in (self._nft.chains() if ports else ())
+                if not (yet_to_start and self._passage.will_open(chain))
+            ],
+            ports,
+            (uplink.index, uplink.name) if uplink else None,
+        )
 
     # The ruleset
 

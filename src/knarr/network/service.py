@@ -17,7 +17,7 @@ from typing import Final
 from knarr.errors import Conflict, Forbidden, KnarrError, NotFound, Unsupported
 from knarr.events import Event
 from knarr.ids import ContainerId, NetworkId, new_hex
-from knarr.network import creation, documents, rows
+from knarr.network import creation, documents, lookout, rows
 from knarr.network.creation import Facts
 from knarr.network.drivers import parent_plan, standing_bridge
 from knarr.network.endpoints import check_request
@@ -411,6 +411,22 @@ class NetworkService:
             with suppress(NotFound):
                 check_request(self.resolve(request.network), request.settings)
 
+    async def port_warnings(self, ports: Sequence[PortRequest]) -> tuple[str, ...]:
+        """At ``create``: what the host's firewall will not let through to these ports."""
+        arrivals = lookout.requested(ports, self._settings.bind_address)
+        if not arrivals:
+            return ()
+        return tuple(await self._worker.act(self._host.obstacles, arrivals, yet_to_start=True))
+
+    def _warn_of(self, container: str, ports: Sequence[PublishedPort]) -> None:
+        """In the worker, behind the start that published them."""
+        for each in self._host.obstacles(lookout.published(ports)):
+            _log.warning("container %s: %s", container, each)
+
+    async def settled(self) -> None:
+        """Once all that was handed to the kernel so far is done."""
+        await self._worker.act(lambda: None)
+
     async def plug(
         self,
         member: Member,
@@ -429,6 +445,9 @@ class NetworkService:
         except BaseException:
             await self.unplug(member.id)
             raise
+        if ports:
+            published = self._ports.ports_of(member.id)
+            self._worker.later(partial(self._warn_of, member.name, published))
         return self.plugged(member.id)
 
     async def unplug(self, container: ContainerId) -> None:

@@ -47,6 +47,53 @@ async def test_a_forward_chain_that_drops_lets_containers_through(
     await eventually(lambda: "let through" not in command("nft", "list", "table", "inet", "fw"))
 
 
+@pytest.mark.parametrize(
+    ("rule", "is_told"),
+    [
+        ("tcp dport 80 drop", True),
+        ("ip daddr 172.16.0.0/12 reject", True),
+        ("iifname up0 meta l4proto tcp drop", True),
+        ("ct state new tcp dport 1-1000 counter log drop", True),
+        ("jump more", True),
+        ("tcp dport 81 drop", False),
+        ("iifname lan0 drop", False),
+        ("ip saddr 192.0.2.0/24 drop", False),
+        ("udp dport 80 drop", False),
+        ("tcp dport 80 accept", False),
+    ],
+)
+async def test_a_port_that_another_firewall_drops_is_told_of(
+    outside: Namespace, networks: NetworkService, run: Runner, caplog: pytest.LogCaptureFixture,
+    rule: str, is_told: bool,
+) -> None:  # fmt: skip
+    command("nft", NFT_DROP.replace("policy drop", "policy accept"))
+    command("nft", "add chain inet fw more; add rule inet fw more tcp dport 80 drop")
+    command("nft", f"add rule inet fw passing {rule}")
+    warned = await networks.port_warnings(PUBLISH)
+    cage = await run("one", ports=PUBLISH)
+    await networks.settled()
+    assert ("published port 8080/tcp: see `nft list chain inet fw passing`" in caplog.text) is (
+        is_told
+    )
+    cage.space.listen("0.0.0.0", 80)
+    assert outside.reaches(HOST, 8080) is not is_told
+    if "daddr" not in rule:  # no container had an address yet
+        assert bool(warned) is is_told
+
+
+async def test_no_warning_where_we_open_the_firewall_nor_for_a_port_of_this_machine_alone(
+    networks: NetworkService,
+) -> None:
+    command("nft", NFT_DROP)
+    assert await networks.port_warnings(PUBLISH) == ()
+    command("nft", "add chain inet fw early { type filter hook prerouting priority -200; }")
+    command("nft", "add rule inet fw early tcp dport 8080 drop")
+    (told,) = await networks.port_warnings(PUBLISH)
+    assert "inet fw early" in told
+    here = PortRequest(container_port=80, host_ip="127.0.0.1", first=8080, last=8080)
+    assert await networks.port_warnings((here,)) == ()
+
+
 @pytest.mark.needs("iptables")
 async def test_iptables_with_a_policy_to_drop_lets_containers_through(
     outside: Namespace, networks: NetworkService, run: Runner

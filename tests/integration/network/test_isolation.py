@@ -65,7 +65,7 @@ REACH = {
 
 @dataclass
 class World:
-    """Names of places to ask from, and of addresses to ask for: (IPv4, IPv6, TCP port, UDP port)."""
+    """Places to ask from, and what to ask for: (IPv4, IPv6, TCP port, UDP port)."""
 
     places: dict[str, Namespace]
     addresses: dict[str, tuple[str, str, int, int]]
@@ -152,9 +152,7 @@ async def world(
     for gateway in (HOST, HOST6):
         default_route(outside, "eth0", gateway)
     for name in ("front", "back", "closed"):
-        await networks.create(
-            NetworkCreate(name=name, enable_ipv6=True, internal=name == "closed")
-        )
+        await networks.create(NetworkCreate(name=name, enable_ipv6=True, internal=name == "closed"))
     publish = (
         PortRequest(container_port=80, first=8080, last=8080),
         PortRequest(container_port=53, protocol="udp", first=8053, last=8053),
@@ -203,9 +201,7 @@ async def test_the_whole_table_holds_fresh_after_a_flush_and_after_a_restart(
     networks._watch.close()
     networks._ports.close()  # as the end of a process does
     assert world.reached() == REACH  # nobody is needed for that
-    again = NetworkService(
-        db, "/run/knarr", NetworkSettings(linger_seconds=0.05), sockets=sockets
-    )
+    again = NetworkService(db, "/run/knarr", NetworkSettings(linger_seconds=0.05), sockets=sockets)
     await again.start({cage.id for cage in world.cages})
     run.follow(again)
     assert world.reached() == REACH

@@ -12,5 +12,6 @@ def update(
     availability: Annotated[str, Flag("Whether swarm may use it")] = "active",
 ) -> None:
     """Change a volume of a swarm cluster"""
+    del availability  # there is no cluster to change it in
     cli.engine.ask(volumes.inspect(volume))
     raise KnarrError("can only update cluster volumes")
