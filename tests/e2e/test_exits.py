@@ -11,6 +11,7 @@ import pytest
 
 from knarr.client import Client
 from knarr.errors import NotFound
+from knarr.spec.docker.container import ContainerCreate
 from support.daemon import Daemon, running_daemon
 from support.leaks import holdings
 
@@ -46,3 +47,19 @@ def test_a_container_that_is_renamed_as_it_ends_is_removed_all_the_same(daemon: 
         each.join()
     assert daemon.knarr("ps", "-aq").stdout == ""
     assert holdings(daemon.data_root, daemon.run_root).mounts == before.mounts
+
+
+def test_who_attaches_at_the_end_of_one_run_sees_all_of_the_next(daemon: Daemon) -> None:
+    """What clears the first run away must not take the streams of the second with it."""
+    body = ContainerCreate(
+        image="busybox", cmd=("sh", "-c", "echo first; sleep 0.05; echo last"), attach_stdout=True
+    )
+    with Client(daemon.host) as client:
+        container = client.containers.create(body).id
+        for _ in range(15):
+            with client.containers.attach(container, stdin=False) as stream:
+                client.containers.start(container)
+                shown = b"".join(data for _, data in stream)
+            assert client.containers.wait(container).status_code == 0
+            assert shown == b"first\nlast\n"
+        client.containers.remove(container)

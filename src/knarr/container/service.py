@@ -5,7 +5,7 @@ import dataclasses
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -328,13 +328,17 @@ class ContainerService:
             raise Conflict(
                 f"container {container.id} is paused, unpause the container before attach"
             )
-        attached = await self._keeper.attach_here(
-            container.id,
-            stdin=stdin and container.record.config.open_stdin,
-            stdout=stdout,
-            stderr=stderr,
-            terminal=container.record.config.tty or not framed,
-        )
+        async with AsyncExitStack() as lock:
+            if not container.alive:
+                # What clears its last run away takes the streams of that run: wait until it did.
+                container = await lock.enter_async_context(self._journal.held(container.id))
+            attached = await self._keeper.attach_here(
+                container.id,
+                stdin=stdin and container.record.config.open_stdin,
+                stdout=stdout,
+                stderr=stderr,
+                terminal=container.record.config.tty or not framed,
+            )
         self._journal.tell(container, "attach")
         return attached
 
