@@ -110,7 +110,7 @@ def line(event: Event, version: ApiVersion) -> bytes:
     message = EventMessage(
         type=event.type,
         action=event.action,
-        actor=EventActor(id=event.actor, attributes=dict(event.attributes)),
+        actor=EventActor(id=event.actor, attributes=dict(sorted(event.attributes.items()))),
         scope="local",
         time=event.time_ns // 1_000_000_000,
         time_nano=event.time_ns,

@@ -15,13 +15,16 @@ Json = dict[str, Any]
 
 # Left out when empty.
 _OMITTED: Final = {
-    "": ("Storage", "ImageManifestDescriptor", "SizeRw", "SizeRootFs"),
+    "": ("Storage", "ImageManifestDescriptor"),
     "State": ("Health",),
     "Config": (
-        "Healthcheck", "ExposedPorts", "ArgsEscaped", "StopSignal", "StopTimeout", "Shell",
-        "NetworkDisabled",
+        "Healthcheck", "ExposedPorts", "ArgsEscaped", "StopSignal", "Shell", "NetworkDisabled",
     ),
-    "HostConfig": ("Annotations", "Mounts", "StorageOpt", "Tmpfs", "Sysctls", "Init"),
+    "HostConfig": ("Annotations", "Mounts", "StorageOpt", "Tmpfs", "Sysctls"),
+}  # fmt: skip
+# Left out when nobody gave them; zero and false are values.
+_UNSET: Final = {
+    "": ("SizeRw", "SizeRootFs"), "Config": ("StopTimeout",), "HostConfig": ("Init",),
 }  # fmt: skip
 # Null when empty.
 _NULL: Final = {
@@ -48,6 +51,11 @@ def inspect_shape(document: ContainerInspect, version: ApiVersion) -> Json:
         for name in names:
             if not part.get(name):
                 part.pop(name, None)
+    for place, names in _UNSET.items():
+        part = plain[place] if place else plain
+        for name in names:
+            if part.get(name) is None:
+                part.pop(name, None)
     for place, names in _NULL.items():
         for name in names:
             if not plain[place].get(name) and name != _KEEPS_EMPTY_PORTS:
@@ -64,7 +72,7 @@ def summary_shape(document: ContainerSummary) -> Json:
     """One row of ContainerList."""
     plain: Json = msgspec.to_builtins(document)
     for name in ("ImageManifestDescriptor", "SizeRw", "SizeRootFs", "Health"):
-        if plain.get(name) is None:
+        if not plain.get(name):
             plain.pop(name, None)
     for port in plain["Ports"]:
         if not port["PublicPort"]:

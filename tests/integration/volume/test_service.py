@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound
@@ -330,7 +331,7 @@ async def test_usage_tells_sizes_and_users(world: World) -> None:
     (Path(volume.mountpoint) / "file").write_bytes(b"x" * 77)
     world.volumes.hold("data", ONE)
     (found,) = await world.volumes.usage()
-    assert found.usage_data is not None
+    assert found.usage_data is not UNSET
     assert (found.usage_data.size, found.usage_data.ref_count) == (77, 1)
 
 

@@ -49,7 +49,13 @@ def test_down_stops_dependents_first_and_networks_go_last() -> None:
 
 def test_down_keeps_volumes_and_images_unless_they_are_asked_for() -> None:
     data = Volume(
-        name="app_data", driver="local", mountpoint="", labels={}, scope="local", options={}
+        created_at="",
+        name="app_data",
+        driver="local",
+        mountpoint="",
+        labels={},
+        scope="local",
+        options={},
     )
     with_volume = observed_of(project(), volumes={"app_data": data})
     options = DownOptions(volumes=True, images="all")

@@ -17,20 +17,20 @@ class VolumeUsage(Document):
     ref_count: int = 0
 
 
-class Volume(Document, omit_defaults=True):
+class Volume(Document):
     """A volume. Labels and options are null where nobody gave any; ``status`` and ``usage_data``
     are there only where there is something to say.
     """
 
-    name: str
-    driver: str
-    mountpoint: str
-    labels: dict[str, str] | None
-    scope: str
-    options: dict[str, str] | None
     created_at: str = ""
-    status: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
-    usage_data: VolumeUsage | None = None
+    driver: str = ""
+    labels: dict[str, str] | None = None
+    mountpoint: str = ""
+    name: str = ""
+    options: dict[str, str] | None = None
+    scope: str = ""
+    status: dict[str, dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
+    usage_data: VolumeUsage | msgspec.UnsetType = msgspec.UNSET
 
 
 class VolumeCreate(Document):

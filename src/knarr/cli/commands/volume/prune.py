@@ -26,9 +26,9 @@ def prune(
                 "conflicting options: cannot specify both --all and --filter all=1"
             )
         filters["all"] = ["true"]
-    what = "anonymous local" if "all" not in filters and cli.engine.speaks("1.42") else "local"
+    what = "anonymous" if "all" not in filters and cli.engine.speaks("1.42") else "all"
     warning = (
-        f"WARNING! This will remove all {what} volumes not used by at least one container.\n"
+        f"WARNING! This will remove {what} local volumes not used by at least one container.\n"
         "Are you sure you want to continue?"
     )
     if force or confirmed(cli, warning):
