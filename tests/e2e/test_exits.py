@@ -63,3 +63,16 @@ def test_who_attaches_at_the_end_of_one_run_sees_all_of_the_next(daemon: Daemon)
             assert client.containers.wait(container).status_code == 0
             assert shown == b"first\nlast\n"
         client.containers.remove(container)
+
+
+def test_a_container_that_ends_as_it_is_about_to_be_killed_is_stopped_all_the_same(
+    daemon: Daemon,
+) -> None:
+    """With no time between the signal and the kill, the first often does it."""
+    made = [
+        daemon.knarr("run", "-d", "--init", "busybox", "sleep", "1000").stdout.strip()
+        for _ in range(8)
+    ]
+    stopped = daemon.knarr("stop", "-t", "0", *made)
+    assert (stopped.returncode, stopped.stderr) == (0, "")
+    assert daemon.knarr("rm", *made).returncode == 0

@@ -160,7 +160,7 @@ class ContainerService:
             config = current.record.config
             final = number in (9, 15, signal_number(config.stop_signal or "SIGTERM"))
             after = current.user_stops() if final else current
-            with suppress(ProcessLookupError):
+            with suppress(Conflict):  # it ended this moment, perhaps by the signal before
                 await self._keeper.signal(container.id, number)
             if current.status is Status.PAUSED and final:
                 await self._keeper.resume(container.id)

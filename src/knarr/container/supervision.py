@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Final
 
 from knarr.container.exec import ExecService
@@ -18,7 +18,7 @@ from knarr.container.steps import StepRunner
 from knarr.container.turns import TurnWatch
 from knarr.container.waiting import Ended, Waiters
 from knarr.container.watching import HealthWatch
-from knarr.errors import KnarrError, NotFound
+from knarr.errors import Conflict, KnarrError, NotFound
 from knarr.ids import ContainerId
 from knarr.runtime import Exit, Keeper, Running
 from knarr.spec.docker.health import Health
@@ -205,7 +205,8 @@ class Supervisor:
                 self._journal.record(container.restarting())
                 self._tasks.create_task(self._start_again(container.id, 0))
         for stranger in live:
-            await self._keeper.signal(stranger, 9)
+            with suppress(Conflict):
+                await self._keeper.signal(stranger, 9)
 
     def _starts_now(self, container: Container) -> bool:
         state = container.state
