@@ -3,12 +3,18 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 Probe = Callable[[], str | None]
+
+
+def peer(path: str) -> Path:
+    """Where `make setup-test` keeps other people's programs from the package index."""
+    return Path(os.environ.get("KNARR_PEERS") or Path(sys.prefix, "peers"), path)
 
 
 def _tried(*argv: str) -> str | None:
@@ -51,6 +57,11 @@ def _program(name: str) -> Probe:
     return lambda: None if shutil.which(name) else f"{name} is not installed"
 
 
+def _compose_plugin() -> str | None:
+    place = peer("compose/docker-compose")
+    return None if place.exists() else f"{place} is not there: `make setup-test` puts it there"
+
+
 def _dockerd() -> str | None:
     return _root() or _program("dockerd")()
 
@@ -61,12 +72,14 @@ ABILITIES: dict[str, Probe] = {
     "overlay": _overlay,
     "erofs": _erofs,
     "dockerd": _dockerd,
+    "compose-plugin": _compose_plugin,
     **{
         name: _program(name)
         for name in (
             "busybox", "iptables", "crun", "runc", "nft", "docker", "podman", "skopeo",
             "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl", "ufw",
             "firewalld",
+            "docker-compose",
         )
     },
 }  # fmt: skip
