@@ -124,12 +124,14 @@ def test_what_runs_is_left_alone_scaled_and_replaced_where_it_changed(
     compose("up", "-d")
     assert (ids("web"), ids("db")) == (web, database)
     compose("up", "-d", "--scale", "web=3")
-    assert len(ids("web")) == 3 and set(web) < set(ids("web"))
+    assert len(ids("web")) == 3
+    assert set(web) < set(ids("web"))
     compose("scale", "web=1")
     assert ids("web") == web
     (folder / "compose.yaml").write_text(PROJECT.replace("ahoy", "hello"))
     compose("up", "-d")
-    assert ids("web") != web and ids("db") == database
+    assert ids("web") != web
+    assert ids("db") == database
     assert "hello" in compose("exec", "-T", "web", "env")
     compose("stop", "web")
     compose("rm", "-f", "web")
@@ -163,7 +165,8 @@ services:
   other: {image: busybox, command: sleep 1000, stop_grace_period: 0s}
 """)
     shown = compose("up", "--exit-code-from", "talker", code=4)
-    assert "talker-1  | spoken" in shown and "talker-1 exited with code 4" in shown
+    assert "talker-1  | spoken" in shown
+    assert "talker-1 exited with code 4" in shown
     assert set(_states(compose).values()) == {"exited"}
 
 
