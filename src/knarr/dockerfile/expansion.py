@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-_SPECIAL: Final = frozenset("@*#?-$!0")  # the shell's special parameters: names of one character
+_SPECIAL: Final = frozenset("@*#?-$!")  # special parameters of the shell: names of one character
 _ANYTHING: Final = {"*", "?"}
 _DIRECT: Final = frozenset("-+?")  # may have a colon in front, then empty counts as unset
 
