@@ -63,7 +63,7 @@ def _fill(tree: Path, image: int) -> None:
         if parent and not _copy_folder(tree, image, parent):
             continue
         path = tree / name
-        path.mkdir(mode=0o755) if kind is _DIRECTORY else path.touch(mode=0o644)
+        path.mkdir(mode=0o755) if kind is _DIRECTORY else path.touch(mode=0o755)  # as Docker
     for name in ("dev", "etc"):
         there = _status(image, "", name)
         if there is not None and (tree / name).is_dir():
