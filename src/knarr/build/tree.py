@@ -180,7 +180,8 @@ class FolderTree:
         """``root`` stays the caller's own."""
         self._root = os.dup(root)
         self._path = ""
-        self._folder = os.dup(root)  # the directory looked into last
+        # The directory looked into last; opened anew, since ``root`` may be good for paths alone.
+        self._folder = open_directory(root, "")
 
     def close(self) -> None:
         os.close(self._folder)

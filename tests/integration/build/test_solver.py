@@ -120,6 +120,13 @@ async def test_a_missing_file_fails_at_its_copy(workshop: Workshop) -> None:
     assert workshop.heard.lines == ["failed copy nope to /a"]
 
 
+async def test_all_files_of_a_stage_of_several_layers_are_copied(workshop: Workshop) -> None:
+    workshop.new_solver(Chrooted())
+    stage = sh("echo 2 > /two", sh("echo 1 > /one", workshop.base))
+    result = await workshop.solve(copy((".",), "/in/", Vertex(Scratch()), stage))
+    assert {"in/one", "in/two", "in/bin/busybox"} <= listed(workshop.archive(result)).keys()
+
+
 async def test_files_of_another_stage_are_copied_with_their_owners(workshop: Workshop) -> None:
     workshop.new_solver(Chrooted())
     stage = sh(
