@@ -251,7 +251,7 @@ def _check_allowed(op: Execute, session: Session) -> None:
         (op.insecure, "security.insecure"),
     ):
         if wanted and entitlement not in session.allowed:
-            raise Forbidden(f"{entitlement} is not allowed")
+            raise Forbidden(f"{entitlement} is not allowed: grant it with --allow {entitlement}")
 
 
 def _environment(op: Execute, session: Session, variables: dict[str, str]) -> tuple[str, ...]:

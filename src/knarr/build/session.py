@@ -33,7 +33,7 @@ class Session:
     uncached: frozenset[Digest] = frozenset()
     lease: str = ""
     timeout_s: float | None = None
-    allowed: frozenset[str] = frozenset({"network.host"})
+    allowed: frozenset[str] = frozenset()
     listener: Listener = field(default_factory=Silence)
 
 

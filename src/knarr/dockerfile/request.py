@@ -76,8 +76,9 @@ class BuildRequest:
 
     @property
     def allowed(self) -> frozenset[str]:
-        """The host's network is the client's to give; privileges have to be asked for."""
-        return frozenset({"network.host", *self.allow})
+        """What the client grants; whoever builds on the host's network has granted that."""
+        host = ("network.host",) if self.network == "host" else ()
+        return frozenset((*host, *self.allow))
 
     def options(self, contexts: Mapping[str, NamedContext]) -> BuildOptions:
         """For the language. Raises InvalidArgument for a platform that is none."""
