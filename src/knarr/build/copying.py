@@ -13,7 +13,7 @@ from knarr.build.graph import digest_of
 from knarr.build.modes import Mode, mode_change
 from knarr.build.ops import Copy, Selection
 from knarr.build.owners import owner_ids
-from knarr.build.selection import Picked, pick, place
+from knarr.build.selection import Picked, exactly, pick, place
 from knarr.build.tree import Entry, Tree, resolve
 from knarr.content import Compression, decompressor, sniffed
 from knarr.errors import InvalidArgument
@@ -98,7 +98,7 @@ class Copying:
             archive = archives.enter_context(SpooledArchive(self._scratch / "unpacked.tar"))
             pieces = (bytes(piece) for piece in tree.read(picked.entry))
             archive.receive(lambda: next(pieces, b""), as_root=False)
-            tree, picked = archive.tree, pick(archive.tree, ["."])[0]
+            tree, picked = archive.tree, exactly(archive.tree, "")
         if picked.entry.is_directory and destination:
             self._draft.keep(destination)
         for placed in place(
@@ -161,8 +161,7 @@ def selection_digest(tree: Tree, op: Copy, selection: Selection) -> Digest:
 
 def subtree_digest(tree: Tree, path: str) -> Digest:
     """The same for what a bind mount shows of a context."""
-    plain = posixpath.normpath(path).strip("/").strip(".")
-    picked = pick(tree, [plain or "."])[0]
+    picked = exactly(tree, posixpath.normpath(path).strip("/").strip("."))
     return digest_of([_said(each.path, each.entry) for each in place(tree, picked, "", into=False)])
 
 

@@ -12,7 +12,7 @@ from knarr.build.draft import EmptyTree, LayerDraft
 from knarr.build.model import Files, Layered, Result
 from knarr.build.ops import Copy, MakeDirectory
 from knarr.build.owners import owner_ids
-from knarr.build.selection import pick, place
+from knarr.build.selection import exactly, place
 from knarr.build.squashing import squash
 from knarr.build.tree import FolderTree, Tree, walk
 from knarr.errors import NotFound
@@ -67,10 +67,9 @@ class Layering:
         """What lies at ``source``, as a layer with the same path."""
         path = source.strip("/")
         draft = LayerDraft(EmptyTree(), made_ns=files.time_ns)
-        for picked in pick(files.tree, [path or "."]):
-            for placed in place(files.tree, picked, path, into=False):
-                if placed.path:
-                    draft.put(placed.path, files.tree, placed.entry, placed.entry.member)
+        for placed in place(files.tree, exactly(files.tree, path), path, into=False):
+            if placed.path:
+                draft.put(placed.path, files.tree, placed.entry, placed.entry.member)
         with self._layers.writer() as writer:
             draft.write(writer.write)
             return writer.commit()

@@ -32,26 +32,30 @@ class Picked:
 def pick(tree: Tree, patterns: Sequence[str], *, parents: bool = False) -> list[Picked]:
     """What the patterns find, in their order. Raises NotFound in Docker's words.
 
-    A wildcard may find nothing as long as another source finds something.
+    A wildcard may find nothing, as in ``COPY .npmrc* ./``: so it is in BuildKit.
     """
-    picked = [each for pattern in patterns for each in _pick(tree, pattern, parents=parents)]
-    if not picked:
-        raise NotFound("COPY failed: no source files were specified")
-    return picked
+    return [each for pattern in patterns for each in _pick(tree, pattern, parents=parents)]
+
+
+def exactly(tree: Tree, path: str) -> Picked:
+    """What stands at a path in which nothing is a wildcard. Raises NotFound."""
+    entry = resolve(tree, path)
+    if entry is None:
+        raise _missing(tree, path)
+    return Picked(posixpath.basename(path), entry)
 
 
 def _pick(tree: Tree, pattern: str, *, parents: bool) -> Iterator[Picked]:
     pivot = parents and "/./" in pattern
     before, _, after = pattern.partition("/./") if pivot else ("", "", pattern)
+    before = posixpath.normpath(before) if before not in {"", "."} else ""
     plain = posixpath.join(before, after)
     plain = "" if plain == "." else plain
     paths = _matches(tree, plain, any_depth=parents) if has_wildcard(plain) else [plain]
     for path in paths:
-        entry = resolve(tree, path)
-        if entry is None:
-            raise _missing(tree, path)
+        picked = exactly(tree, path)
         kept = path.removeprefix(f"{before}/") if pivot else path
-        yield Picked(kept if parents else posixpath.basename(path), entry)
+        yield Picked(kept, picked.entry) if parents else picked
 
 
 def _matches(tree: Tree, pattern: str, *, any_depth: bool) -> list[str]:

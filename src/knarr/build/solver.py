@@ -173,10 +173,13 @@ class _Solving:
         try:
             return await self._found(vertex)
         except KnarrError as error:
-            if error not in self._told:  # an input has not said so already
-                self._told.append(error)
-                self._session.listener.failed(vertex, error)
+            self._tell(vertex, error)
             raise
+
+    def _tell(self, vertex: Vertex, error: KnarrError) -> None:
+        if error not in self._told:  # an input has not said so already
+            self._told.append(error)
+            self._session.listener.failed(vertex, error)
 
     async def _found(self, vertex: Vertex) -> Result:
         match vertex.op:
@@ -405,7 +408,11 @@ class _Solving:
         for number, each in enumerate(vertex.inputs):
             if not isinstance(each.op, Context):
                 named[_input_name(number, each)] = await self._definition_key(each)
-        named |= await self._context_digests(vertex)
+        try:
+            named |= await self._context_digests(vertex)
+        except KnarrError as error:  # found when a later step was named, but this one's own
+            self._tell(vertex, error)
+            raise
         if self._session.epoch_ns is not None:
             named["SOURCE_DATE_EPOCH"] = str(self._session.epoch_ns // _SECOND_NS)
         self._session.listener.keyed(vertex, named)

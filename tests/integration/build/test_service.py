@@ -126,6 +126,10 @@ async def test_other_errors_show_the_line(yard: Yard) -> None:
     told = await yard.build("FROM busybox\nCOPY nope /\n")
     assert told.error.startswith("COPY failed: file not found in build context")
     assert "2 | >>> COPY nope /" in told.error
+    told = await yard.build("FROM busybox\nCOPY nope /\nRUN true\n")
+    assert "2 | >>> COPY nope /" in told.error
+    told = await yard.build("FROM busybox\nRUN --network=host true\n")
+    assert "grant it with --allow network.host" in told.error
     told = await yard.build("FROM busybox\nCOPY --chown=ghost Dockerfile /\n")
     assert "no such user: ghost" in told.error
     assert "2 | >>> COPY --chown=ghost" in told.error

@@ -2,7 +2,7 @@
 
 import pytest
 
-from knarr.build.selection import pick, place
+from knarr.build.selection import exactly, pick, place
 from knarr.build.tree import resolve
 from knarr.errors import InvalidArgument, NotFound
 from knarr.patterns import IgnoreRules
@@ -56,10 +56,20 @@ def test_with_parents_the_path_is_kept_from_the_pivot_on() -> None:
     ]
 
 
-def test_a_wildcard_may_find_nothing_if_something_else_is_found() -> None:
+def test_a_pivot_is_found_behind_a_dot() -> None:
+    assert picked("./src/./lib/*.py", parents=True) == [("lib/util.py", "src/lib/util.py")]
+    assert picked("./src/./lib", parents=True) == [("lib", "src/lib")]
+
+
+def test_a_wildcard_may_find_nothing() -> None:
     assert picked("a.txt", "none*") == [("a.txt", "a.txt")]
-    with pytest.raises(NotFound, match="no source files were specified"):
-        picked("none*")
+    assert picked("none*") == []
+
+
+def test_an_exact_path_has_no_wildcards() -> None:
+    assert exactly(CONTEXT, "[0]").entry.path == "[0]"
+    with pytest.raises(NotFound, match=r"stat \*\.txt"):
+        exactly(CONTEXT, "*.txt")
 
 
 def test_a_missing_file_is_told_with_what_was_there() -> None:
