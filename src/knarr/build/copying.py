@@ -94,7 +94,9 @@ class Copying:
         *,
         into: bool,
     ) -> None:
+        own_top = self._op.parents
         if selection.unpack is not False and is_archive(tree, picked.entry):
+            own_top = True
             archive = archives.enter_context(SpooledArchive(self._scratch / "unpacked.tar"))
             pieces = (bytes(piece) for piece in tree.read(picked.entry))
             archive.receive(lambda: next(pieces, b""), as_root=False)
@@ -111,6 +113,9 @@ class Copying:
         ):
             if placed.top and (not placed.path or self._draft.keep(placed.path)):
                 continue  # a directory that is there already stays as it is
+            if placed.top and not own_top:  # a new one is the destination's, not the source's
+                self._draft.make_directories(placed.path)
+                continue
             self._draft.put(placed.path, tree, placed.entry, self._changed(placed.entry))
 
     def _changed(self, entry: Entry) -> Member:
