@@ -54,4 +54,5 @@ def private_dockerd(folder: Path) -> Iterator[Docker]:
                 raise RuntimeError((folder / "dockerd.log").read_text()[-2000:])
             time.sleep(0.1)
         yield docker
+    subprocess.run(["umount", "-l", f"{folder}/exec/netns/default"], check=False)
     remove_group(group)

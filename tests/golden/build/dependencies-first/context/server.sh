@@ -1,0 +1,1 @@
+ls node_modules

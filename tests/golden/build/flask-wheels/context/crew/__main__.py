@@ -1,0 +1,3 @@
+from crew import app
+
+print(app.test_client().get('/').text)

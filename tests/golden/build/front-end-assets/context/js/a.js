@@ -1,0 +1,2 @@
+// first
+let a = 1;

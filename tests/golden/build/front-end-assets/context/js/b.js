@@ -1,0 +1,2 @@
+// second
+console.log(a);

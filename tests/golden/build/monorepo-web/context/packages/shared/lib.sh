@@ -1,0 +1,2 @@
+#!/bin/sh
+hello() { echo "hello from $1"; }

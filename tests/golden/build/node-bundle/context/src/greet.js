@@ -1,0 +1,2 @@
+export const greet = (name) => `ahoy, ${name}`;
+export const unused = 1;

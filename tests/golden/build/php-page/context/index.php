@@ -1,0 +1,3 @@
+<?php
+$db = new PDO('sqlite::memory:');
+echo $db->query("SELECT 'ahoy'")->fetchColumn(), "\n";

@@ -1,0 +1,2 @@
+CREATE TABLE ships (name text);
+INSERT INTO ships VALUES ('knarr'), ('karve');

@@ -1,0 +1,5 @@
+require "sinatra/base"
+
+class Harbour < Sinatra::Base
+  get("/") { "ahoy" }
+end
