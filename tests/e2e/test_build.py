@@ -1,5 +1,6 @@
 """Builds by every client: the docker CLI, docker-py, and knarr's own command."""
 
+import base64
 import io
 import json
 import os
@@ -105,6 +106,22 @@ def test_docker_py_builds_from_a_folder_and_from_a_file(sdk: Any, context: Path)
     file = io.BytesIO(b"FROM busybox\nLABEL a=b\n")
     image, _ = sdk.images.build(fileobj=file, labels={"c": "d"}, rm=True, network_mode="none")
     assert image.labels == {"a": "b", "c": "d"}
+
+
+def test_docker_py_builds_with_a_login_that_has_no_email(
+    daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sends the field all the same, as a null."""
+    login = base64.b64encode(b"me:secret").decode()
+    config = {"auths": {"registry.example.com": {"auth": login}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    client = docker.DockerClient(base_url=daemon.host)
+    try:
+        image, _ = client.images.build(fileobj=io.BytesIO(b"FROM busybox\nLABEL a=b\n"))
+    finally:
+        client.close()
+    assert image.labels["a"] == "b"
 
 
 def test_docker_py_hears_of_failures(sdk: Any) -> None:

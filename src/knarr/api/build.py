@@ -183,10 +183,12 @@ def _logins(header: str) -> dict[str, AuthConfig]:
         return {}
     try:
         padded = header + "=" * (-len(header) % 4)
-        raw = base64.b64decode(padded, altchars=b"-_")
-        return msgspec.json.decode(raw, type=dict[str, AuthConfig])
+        logins = msgspec.json.decode(
+            base64.b64decode(padded, altchars=b"-_"), type=dict[str, msgspec.Raw]
+        )
     except (ValueError, msgspec.MsgspecError) as error:
         raise InvalidArgument("X-Registry-Config is not valid base64url JSON") from error
+    return {server: decode(bytes(login), AuthConfig) for server, login in logins.items()}
 
 
 async def _found(found: Sequence[Finding]) -> AsyncIterator[BuildFinding]:

@@ -121,7 +121,7 @@ def test_changes_are_told_by_path(rooms: Rooms, box: Box) -> None:
         (root / "d/b").write_text("again")
         os.chmod(root / "bin", 0o700)
         os.utime(root / "tmp")
-        os.chmod(root / "link/hosts", 0o644)
+        os.chmod(root / "link/hosts", 0o755)
     assert box.changes() == {
         "C /etc", "C /etc/motd", "D /etc/passwd", "A /etc/new", "A /a", "A /a/b",
         "C /d", "D /d/a", "C /d/b", "C /bin",
