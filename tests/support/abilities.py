@@ -77,7 +77,8 @@ ABILITIES: dict[str, Probe] = {
         name: _program(name)
         for name in (
             "busybox", "iptables", "crun", "runc", "nft", "docker", "podman", "skopeo",
-            "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl", "ufw",
+            "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl", "bash", "zsh",
+            "fish", "ufw",
             "firewalld",
             "docker-compose",
         )
