@@ -15,10 +15,11 @@ from typing import Final, NamedTuple
 
 from knarr.keeper.record import BEGIN, DATA, END, LOST
 from knarr.kernel import inotify
-from knarr.runtime.segments import Place, Record, Segments
+from knarr.runtime.segments import GAP, Place, Record, Segments
 
 STDOUT: Final = 1
 STDERR: Final = 2
+_GAP_TOLD: Final = b"[lines are missing here: read too slowly, the log was rotated meanwhile]\n"
 _BATCH_BYTES: Final = 1 << 17
 # Longer lines are passed on in pieces, and not looked for further back.
 _LINE_BYTES: Final = 1 << 20
@@ -29,6 +30,7 @@ class LogQuery:
     """Which lines. Times in nanoseconds since the epoch; ``tail`` counts lines, None means all.
 
     until_place: where a client that attached begins to be told what is written.
+    from_place: where an earlier reading ended; what is before it is left out.
     """
 
     stdout: bool = True
@@ -37,6 +39,7 @@ class LogQuery:
     until_ns: int | None = None
     tail: int | None = None
     until_place: Place | None = None
+    from_place: Place | None = None
 
     @property
     def streams(self) -> frozenset[int]:
@@ -71,11 +74,16 @@ class LogReader:
         self._lines = _Lines()
         self._cut = self._where_to_cut()
         self._place = self._lines_begin_after(self._cut.place)
-        self._last_kind = BEGIN
+        self._last_kind = self._kind_before(query.from_place)
         self._done = False
 
     def close(self) -> None:
         self._segments.close()
+
+    @property
+    def place(self) -> Place:
+        """Where what was read ends; lines that go on there are not told yet."""
+        return self._place
 
     def written(self) -> Iterator[Batch]:
         """What is written by now, to the last byte. Closes the reader."""
@@ -182,10 +190,17 @@ class LogReader:
             count = record.payload.decode()
             text = f"[{count} bytes of the log could not be written: the disk was full]\n"
             yield Block(record.time_ns, STDERR, text.encode())
+        elif record.kind == GAP:
+            yield Block(record.time_ns, STDERR, _GAP_TOLD)
         else:
             yield from self._lines.unfinished(record.time_ns)
 
     # Where to begin.
+
+    def _kind_before(self, place: Place | None) -> int:
+        """Of the record before ``place``: whether the run that it belongs to is over."""
+        before = None if place is None else next(self._segments.backwards(place), None)
+        return BEGIN if before is None else before.kind
 
     def _where_to_cut(self) -> _Cut:
         cut = _Cut(self._first_since(), 0)
@@ -194,7 +209,7 @@ class LogReader:
     def _first_since(self) -> Place:
         """The first record that is not older than was asked for."""
         since_ns = self._query.since_ns
-        place = self._segments.beginning()
+        place = self._query.from_place or self._segments.beginning()
         if since_ns <= 0:
             return place
         for number in self._segments.numbers():

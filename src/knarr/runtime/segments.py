@@ -5,6 +5,7 @@ while they are read.
 """
 
 import os
+import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -18,6 +19,7 @@ from knarr.keeper.record import (
     segment_numbers,
 )
 
+GAP: Final = 255  # never on disk: a record for segments that went before they were read
 _CHUNK_BYTES: Final = 1 << 20
 _BACK_BYTES: Final = 1 << 16
 
@@ -69,16 +71,19 @@ class Segments:
         return Place(numbers[-1], os.fstat(self._file).st_size)
 
     def forwards(self, place: Place) -> Iterator[Record]:
-        """Records from ``place`` to the end of what is written now."""
+        """Records from ``place`` to the end of what is written; GAP for what is lost between."""
         number, offset = place
         while True:
             # Looked for first: once there is a next segment, nothing is added to this one.
             numbers = self.numbers()
             later = numbers[bisect_right(numbers, number) :]
-            if self._open(number):
+            if there := self._open(number):
                 yield from self._records(number, offset)
             if not later:
                 return
+            if not there or later[0] > number + 1:
+                start = Place(later[0], 0)
+                yield Record(start, start, time.time_ns(), 0, GAP, b"")
             number, offset = later[0], 0
 
     def backwards(self, place: Place) -> Iterator[Record]:

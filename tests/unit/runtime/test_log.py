@@ -204,3 +204,30 @@ def test_timestamps_stand_before_each_line() -> None:
     stamp = b"1970-01-01T00:00:01.000000002Z a=b "
     assert text.encode([Block(1_000_000_002, 1, b"x\ny\n")]) == stamp + b"x\n" + stamp + b"y\n"
     assert timestamp(0) == b"1970-01-01T00:00:00.000000000Z"
+
+
+def test_what_was_rotated_away_under_a_reader_is_told(tmp_path: Path) -> None:
+    writer = LogWriter(str(tmp_path), 200, 2)
+    writer.begin(1)
+    writer.write(1, b"first\n", 2)
+    reader = LogReader(tmp_path, LogQuery())
+    for number in range(30):
+        writer.write(1, f"{number}: {'x' * 100}\n".encode(), number)
+    writer.end(31)
+    told = [block for batch in reader.written() for block in batch]
+    assert [block.stream for block in told].count(2) == 1
+    assert told[0].data == b"first\n"  # the file was open already
+    assert b"lines are missing here" in next(block.data for block in told if block.stream == 2)
+    assert told[-1].data.startswith(b"29: ")
+
+
+def test_reading_goes_on_from_a_place(tmp_path: Path) -> None:
+    writer = LogWriter(str(tmp_path), 1000, 2)
+    writer.begin(1)
+    writer.write(1, b"told\nbegun ", 2)
+    reader = LogReader(tmp_path, LogQuery())
+    assert lines([block for batch in reader._read() for block in batch]) == [(1, b"told\n")]
+    place = reader.place
+    reader.close()
+    writer.write(1, b"and ended\n", 3)
+    assert lines(read(tmp_path, LogQuery(from_place=place))) == [(1, b"begun and ended\n")]
