@@ -1,7 +1,7 @@
 """Endpoints of containers. Source: Engine API, tag Container."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from urllib.parse import quote
 
@@ -11,6 +11,9 @@ from knarr.api.streams import stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.container import Condition
 from knarr.container.filters import KNOWN
+from knarr.container.logs.details import details as details_of
+from knarr.container.logs.details import tag
+from knarr.container.logs.options import is_readable
 from knarr.container.model import Container
 from knarr.dockerfile.changes import edited
 from knarr.engine import Engine
@@ -221,8 +224,7 @@ async def logs(
     if not (stdout or stderr):
         raise InvalidArgument("Bad parameters: you must choose at least one stream")
     container = engine.views.find(ref)
-    config = container.record.host.log_config
-    if config is not None and config.type == "none":
+    if not is_readable(container.record.host.log_config):
         raise Unsupported("configured logging driver does not support reading")
     now_ns = time.time_ns()
     query = LogQuery(
@@ -261,17 +263,9 @@ async def _encoded(batches: AsyncGenerator[Batch, None], text: LogText) -> Async
 
 
 def _attributes(container: Container) -> bytes:
-    """What ``--details`` puts before each line: the labels and variables that --log-opt names."""
+    """What ``--details`` puts before each line: what --log-opt asked for, and the tag if it did."""
     config = container.record.host.log_config
-    options = config.config if config is not None else {}
-    environment = dict(entry.partition("=")[::2] for entry in container.record.config.env)
-    found = {
-        **_chosen(container.record.config.labels, options.get("labels", "")),
-        **_chosen(environment, options.get("env", "")),
-    }
+    asked = config is not None and config.config.get("tag")
+    found = {**details_of(container), **({"tag": tag(container)} if asked else {})}
     pairs = (f"{quote(key)}={quote(value)}" for key, value in sorted(found.items()))
     return ",".join(pairs).encode() + b" "
-
-
-def _chosen(values: Mapping[str, str], names: str) -> dict[str, str]:
-    return {name: values[name] for name in names.split(",") if name in values}

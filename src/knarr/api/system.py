@@ -13,6 +13,7 @@ from knarr.api import events
 from knarr.api.distribution import registry_config
 from knarr.api.router import Filters, route
 from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, text
+from knarr.container.logs.options import DRIVERS
 from knarr.container.model import Status
 from knarr.engine import Engine
 from knarr.http.message import Response
@@ -105,7 +106,7 @@ async def info(engine: Engine) -> SystemInfo:
         plugins=PluginsInfo(
             volume=("local",),
             network=("bridge", "host", "ipvlan", "macvlan", "null"),
-            log=("json-file", "local", "none"),
+            log=DRIVERS,
         ),
         memory_limit=True,
         swap_limit=True,

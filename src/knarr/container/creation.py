@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from knarr.container import rows
 from knarr.container.documents import event_attributes
 from knarr.container.links import Link
+from knarr.container.logs.options import checked_log
 from knarr.container.machine import Machine
 from knarr.container.merge import merged
 from knarr.container.model import Container
@@ -93,6 +94,8 @@ class Creator:
         # Against what the client said, not what the image adds: EXPOSE is no conflict.
         possible, warnings = checked_host(wanted, body, self._machine)
         host = completed(possible, self._machine, self._defaults)
+        if host.log_config is not None:
+            warnings += checked_log(host.log_config)
         self._networks.check(endpoint_requests(host, body.networking_config))
         ports = port_requests(config, host)
         self._check_links(host)

@@ -22,6 +22,7 @@ from knarr.container.facts import (
 )
 from knarr.container.files import files_in, member_of, write_files
 from knarr.container.links import Link, Linked, link_environment
+from knarr.container.logs.options import kept
 from knarr.container.machine import Machine
 from knarr.container.model import Container
 from knarr.container.mounting import Mounter
@@ -176,11 +177,11 @@ class Launcher:
         config = container.record.host.log_config
         if config is not None and config.type == "none":
             return None
-        options = config.config if config is not None else {}
+        max_size, max_file = kept(config)
         return LogPlace(
             folder=self.log_folder(container.id),
-            max_bytes=size_bytes(options.get("max-size") or _LOG_BYTES),
-            max_files=int(options.get("max-file") or _LOG_FILES),
+            max_bytes=size_bytes(max_size or _LOG_BYTES),
+            max_files=int(max_file or _LOG_FILES),
         )
 
     # Mounts

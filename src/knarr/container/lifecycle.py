@@ -2,6 +2,7 @@
 
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
+from knarr.container.logs.sending import LogSender
 from knarr.container.model import Container
 from knarr.container.turns import TurnWatch
 from knarr.container.waiting import Ended, Waiters
@@ -21,12 +22,14 @@ class Lifecycle:
         waiters: Waiters,
         health: HealthWatch,
         turns: TurnWatch,
+        logs: LogSender,
     ) -> None:
         self._journal = journal
         self._launcher = launcher
         self._waiters = waiters
         self._health = health
         self._turns = turns
+        self._logs = logs
 
     async def start(self, before: Container, *, again: bool = False) -> Container:
         """Run its process. On any failure nothing of the run is left behind.
@@ -34,6 +37,7 @@ class Lifecycle:
         again: by its restart policy.
         """
         try:
+            await self._logs.check(before)
             started = await self._launcher.launch(before)
         except KnarrError as error:
             code = error.exit_code if isinstance(error, StartFailed) else 128
@@ -46,6 +50,7 @@ class Lifecycle:
         after = before.started(pid=started.pid, at_ns=started.started_ns, again=again)
         self._journal.record(after, ("start", {}))
         self._health.begin(after)
+        self._logs.begin(after)
         await self._turns.begin(after)
         return after
 
@@ -54,6 +59,7 @@ class Lifecycle:
         registry, ended = self._journal.registry, Ended(exit_code=before.state.exit_code)
         registry.put(before.removing())
         try:
+            await self._logs.finish(before.id)
             await self._launcher.discard(before, volumes=volumes)
         except BaseException as error:
             registry.put(before)

@@ -19,6 +19,7 @@ from knarr.container.health import on_failure
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
 from knarr.container.lifecycle import Lifecycle
+from knarr.container.logs.sending import LogSender
 from knarr.container.machine import Machine
 from knarr.container.model import Container, Status
 from knarr.container.names import checked_name
@@ -61,6 +62,7 @@ class ContainerService:
         steps: StepRunner,
         networks: NetworkService,
         machine: Machine,
+        logs: LogSender,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.machine = machine
@@ -79,6 +81,7 @@ class ContainerService:
             waiters=self._waiters,
             health=self._health,
             turns=self._turns,
+            logs=logs,
         )
         self.supervisor = Supervisor(
             journal=journal,

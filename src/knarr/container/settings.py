@@ -38,10 +38,6 @@ _PROTOCOLS: Final = ("tcp", "udp", "sctp")
 _HOST_GATEWAY: Final = "host-gateway"
 _POLICIES: Final = ("no", "always", "on-failure", "unless-stopped")
 
-LOG_DRIVERS: Final = ("json-file", "local", "none")
-_LOG_DRIVERS_ELSEWHERE: Final = frozenset({
-    "awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "splunk", "syslog",
-})  # Docker has these  # fmt: skip
 MASKED_PATHS: Final = (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
     "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list",
@@ -202,15 +198,6 @@ def _check_unsupported(host: HostConfig) -> None:
         raise Unsupported("HostConfig.Cgroup (joining another container's cgroup) is not supported")
     for request in host.device_requests:
         raise Unsupported(_no_driver(request))
-    _check_log_driver(host.log_config)
-
-
-def _check_log_driver(config: LogConfig | None) -> None:
-    name = config.type if config is not None else ""
-    if name in _LOG_DRIVERS_ELSEWHERE:
-        raise Unsupported(f"the log driver {name} is not supported: use {', '.join(LOG_DRIVERS)}")
-    if name and name not in LOG_DRIVERS:
-        raise InvalidArgument(f"logger: no log driver named '{name}' is registered")
 
 
 def _no_driver(request: DeviceRequest) -> str:

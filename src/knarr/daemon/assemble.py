@@ -13,6 +13,7 @@ from knarr.container.facts import prepared_machine
 from knarr.container.imagemounts import ImageMounts
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
+from knarr.container.logs.sending import LogSender
 from knarr.container.mounting import Mounter
 from knarr.container.rows import load_all
 from knarr.container.settings import Defaults
@@ -108,6 +109,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         run_root=run_root,
     )
     journal = Journal(db, registry)
+    logs = LogSender(registry, launcher.log_folder, tasks)
     containers = ContainerService(
         journal=journal,
         creator=creator,
@@ -117,6 +119,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         steps=steps,
         networks=networks,
         machine=machine,
+        logs=logs,
         tasks=tasks,
     )
     copier = Copier(
@@ -124,6 +127,8 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     )
     await launcher.sweep({each.id for each in registry}, running | keeper.untold_exits())
     await containers.supervisor.restore(processes)
+    for container in registry:
+        logs.begin(container)
     watching = tasks.create_task(containers.supervisor.watch_exits())
     views = ContainerViews(
         journal=journal, launcher=launcher, images=images, keeper=keeper, machine=machine
@@ -187,6 +192,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     finally:
         background.close()
         watching.cancel()
+        logs.close()
         await exchange.close()
         registries.close()
         await networks.close()
