@@ -12,9 +12,9 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Final, Protocol
 
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import ContainerId
@@ -23,6 +23,9 @@ from knarr.network.model import Address, PortRequest, PublishedPort
 
 EPHEMERAL: Final = range(32768, 61000)
 HELD_AT_MOST: Final = 512  # ports of one container
+_EVERYWHERE: Final = IPv4Address("0.0.0.0")
+_LOOPBACK6: Final = IPv6Address("::1")
+_MEET_LOOPBACK: Final = (IPv6Address("::"), _LOOPBACK6)
 _NO_SUCH_PROTOCOL: Final = (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EAFNOSUPPORT)
 _OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
@@ -45,10 +48,22 @@ Place = tuple[str, Address, int]
 """A port of the host: its protocol, the address (unspecified: all of them), the number."""
 
 
+class Doors(Protocol):
+    """Told of the sockets that TCP connections to ``[::1]`` come to: see relays.py."""
+
+    def opened(self, number: int, sock: socket.socket) -> None:
+        """Bound, and not listening yet."""
+
+    def closing(self, number: int) -> None:
+        """It is about to be closed."""
+
+
 class PortTable:
     """Who has which host port, among this engine's containers."""
 
-    def __init__(self) -> None:
+    def __init__(self, doors: Doors | None = None) -> None:
+        self._doors = doors
+        self._own_doors: dict[int, socket.socket] = {}
         self._ports: dict[ContainerId, list[PublishedPort]] = {}
         self._users: dict[tuple[str, int], list[tuple[ContainerId, PublishedPort]]] = {}
         self._sockets: dict[Place, socket.socket] = {}
@@ -56,6 +71,19 @@ class PortTable:
 
     def ports_of(self, container: ContainerId) -> tuple[PublishedPort, ...]:
         return tuple(self._ports.get(container, ()))
+
+    def behind_loopback(self, number: int) -> tuple[str, int] | None:
+        """Where a TCP connection to ``[::1]`` is to go; None when nobody publishes there.
+
+        To 127.0.0.1 and the rules behind it, unless the port leads elsewhere by IPv6.
+        """
+        ports = [port for _, port in self._users.get(("tcp", number), ())]
+        for port in ports:
+            if port.host_ip in _MEET_LOOPBACK and not port.group:
+                return str(port.target), port.container_port
+        if any(port.host_ip == _EVERYWHERE for port in ports):
+            return "127.0.0.1", number
+        return None
 
     def all(self) -> Iterable[PublishedPort]:
         return (port for ports in self._ports.values() for port in ports)
@@ -110,6 +138,8 @@ class PortTable:
             except PortTaken as error:
                 complaints.append(str(error))
             self._put(container, port)
+        for port in ports:
+            self._open_door(port.place)
         return complaints
 
     def replace(self, container: ContainerId, ports: Sequence[PublishedPort]) -> None:
@@ -130,9 +160,8 @@ class PortTable:
 
     def close(self) -> None:
         """Let go of all sockets; the ports still lead to their containers."""
-        for each in self._sockets.values():
-            each.close()
-        self._sockets.clear()
+        for place in list(self._sockets):
+            self._close(place)
 
     def _put(self, container: ContainerId, port: PublishedPort) -> None:
         self._ports.setdefault(container, []).append(port)
@@ -157,10 +186,37 @@ class PortTable:
         """Another container that shares the port goes on holding it."""
         protocol, _, number = place
         users = self._users.get((protocol, number), ())
-        if all(port.place != place for _, port in users) and (
-            held := self._sockets.pop(place, None)
-        ):
-            held.close()
+        if all(port.place != place for _, port in users):
+            self._close(place)
+
+    def _close(self, place: Place) -> None:
+        held = self._sockets.pop(place, None)
+        if held is None:
+            return
+        if _meets_loopback(place) and self._doors:
+            self._doors.closing(place[2])
+        elif place[:2] == ("tcp", _EVERYWHERE):
+            self._close_door(place[2])
+        held.close()
+
+    def _open_door(self, place: Place) -> None:
+        """Where IPv4 alone is published: ``[::1]`` besides, if it is to be had.
+
+        Programs that resolve ``localhost`` may try it first, and some try nothing else.
+        """
+        protocol, host, number = place
+        there = any((protocol, each, number) in self._sockets for each in _MEET_LOOPBACK)
+        held = (protocol, host) == ("tcp", _EVERYWHERE) and place in self._sockets
+        if self._doors is None or not held or there or number in self._own_doors:
+            return
+        with suppress(OSError):
+            door = self._own_doors[number] = _bind("tcp", _LOOPBACK6, number, reuse=False)
+            self._doors.opened(number, door)
+
+    def _close_door(self, number: int) -> None:
+        if self._doors and (door := self._own_doors.pop(number, None)):
+            self._doors.closing(number)
+            door.close()
 
     def _choose(
         self, container: ContainerId, request: PortRequest, hosts: Sequence[Address], group: str
@@ -210,19 +266,30 @@ class PortTable:
                 if self._hold(container, place):
                     undo.callback(self._close_unused, place)
             undo.pop_all()
+        for host in hosts:
+            self._open_door((protocol, host, number))
 
     def _hold(self, container: ContainerId, place: Place) -> bool:
         """Whether there is a new socket, which nobody else of ours had."""
         if place in self._sockets:
             return False
+        if _meets_loopback(place):
+            self._close_door(place[2])
         sock = _bound(*place)
         if sock is None:
             return False
         if len(self._ports.get(container, ())) < HELD_AT_MOST:
             self._sockets[place] = sock
+            if _meets_loopback(place) and self._doors:
+                self._doors.opened(place[2], sock)
             return True
         sock.close()
         return False
+
+
+def _meets_loopback(place: Place) -> bool:
+    """Whether a socket there gets TCP connections to ``[::1]``."""
+    return place[0] == "tcp" and place[1] in _MEET_LOOPBACK
 
 
 def _meet(one: Address, other: Address) -> bool:

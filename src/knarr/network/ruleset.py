@@ -95,6 +95,7 @@ _NOT_INTO_US: Final = (meta("oifname"), lookup(BRIDGES, negated=True))
 _LOOPBACK_DESTINATION: Final = (*family_is(IPV4), payload("ip daddr", size=1))
 _LOOPBACK_SOURCE: Final = (*family_is(IPV4), payload("ip saddr", size=1))
 _IS_127: Final = nft.equals(bytes((127,)))
+_TO_LOOPBACK6: Final = (*family_is(IPV6), payload("ip6 daddr"), nft.equals(bytes(15) + b"\x01"))
 _LET_THROUGH: Final = verdict("goto", "let_through")
 _PROTOCOL_AND_PORT: Final = (meta("l4proto", 0), payload("th dport", 1))
 
@@ -196,7 +197,10 @@ CHAINS: Final = (
         kind="nat",
         hook=nft.OUTPUT,
         priority=_DESTINATION_NAT,
-        rules=((*nft.to_this_host(), verdict("jump", "published")),),
+        rules=(
+            (*_TO_LOOPBACK6, verdict("return")),  # see relays.py
+            (*nft.to_this_host(), verdict("jump", "published")),
+        ),
     ),
     Chain(
         name="forward",

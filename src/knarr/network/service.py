@@ -40,6 +40,7 @@ from knarr.network.plan import BridgePlan, Entry, Names, ParentPlan, port_entrie
 from knarr.network.plugs import Plugs
 from knarr.network.ports import PortTable
 from knarr.network.registry import NetworkRegistry
+from knarr.network.relays import Relays
 from knarr.network.resolv import forwarders
 from knarr.network.rulewatch import RuleWatch
 from knarr.network.selection import NetworkFilters, matches
@@ -93,7 +94,7 @@ class NetworkService:
         self._host = HostNetwork(self._names)
         self._worker = Worker(self._host)
         self._registry = NetworkRegistry()
-        self._ports = PortTable()
+        self._ports = PortTable(Relays(lambda number: self._ports.behind_loopback(number)))
         self._shares = Shares()
         self._plugs = self._plugs_with(uplink_mtu=0)
         self._sockets = sockets

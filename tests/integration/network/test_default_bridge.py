@@ -1,5 +1,8 @@
 """The default bridge, with real traffic."""
 
+import asyncio
+import socket
+
 import pytest
 
 from knarr.errors import KnarrError
@@ -160,6 +163,42 @@ async def test_containers_stay_plugged_in_over_a_restart_and_leftovers_go(
     assert newcomer.address() == lost.address()
     await run.close()
     await second.close()
+
+
+async def test_ipv6_loopback_leads_to_a_container_that_has_ipv4_alone(
+    host: Namespace, networks: NetworkService, run: Runner
+) -> None:
+    cage = await run("one", ports=(PortRequest(container_port=80, first=8080, last=8080),))
+    server = cage.space.listen("0.0.0.0", 80)
+    server.setblocking(False)
+    loop = asyncio.get_running_loop()
+    client = await asyncio.to_thread(host.connect, "::1", 8080)
+    client.setblocking(False)
+    big = b"x" * 3_000_000  # more than all buffers hold
+    sending = asyncio.create_task(_sent(client, big))
+    inside, _ = await loop.sock_accept(server)
+    assert await _received(inside) == big
+    await sending
+    await _sent(inside, b"answer")
+    assert await _received(client) == b"answer"  # though it said that it has no more
+    inside.close()
+    await networks.unplug(cage.id)
+    with pytest.raises(OSError, match="refused"):
+        await asyncio.to_thread(host.connect, "::1", 8080)
+    host.listen("::", 8080).close()
+
+
+async def _sent(sock: socket.socket, data: bytes) -> None:
+    await asyncio.get_running_loop().sock_sendall(sock, data)
+    sock.shutdown(socket.SHUT_WR)
+
+
+async def _received(sock: socket.socket) -> bytes:
+    """Until the other side has no more."""
+    pieces = bytearray()
+    while piece := await asyncio.get_running_loop().sock_recv(sock, 1 << 16):
+        pieces += piece
+    return bytes(pieces)
 
 
 async def test_one_setting_keeps_published_ports_to_this_machine(
