@@ -34,6 +34,7 @@ class Engine:
 
     cli: without a verb. roots: PIDs of daemons; what they started counts for memory too.
     marks: texts in the command lines of helpers that belong to it.
+    inside: what to put before a command to run it where the engine's host addresses are.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Engine:
     environ: dict[str, str] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
     rm: tuple[str, ...] = ("rm", "-f")
+    inside: Sequence[str] = ()
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -212,6 +214,7 @@ def _docker(folder: Path) -> Iterator[Engine]:
         yield Engine(
             name="docker",
             cli=[*inside, "docker"],
+            inside=inside,
             socket=sock,
             environ={"DOCKER_HOST": f"unix://{sock}", "DOCKER_CONFIG": str(folder)},
             marks=(str(folder), "containerd-shim", "docker-proxy"),
@@ -240,6 +243,7 @@ def _podman(folder: Path) -> Iterator[Engine]:
             yield Engine(
                 name="podman",
                 cli=[*inside, "podman"],
+                inside=inside,
                 socket=sock,
                 environ=environ,
                 marks=(str(folder),),

@@ -2,7 +2,7 @@
 
     python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
 
-Sections: run exec many idle cli logs. Engines take turns in each round, so that a busy machine is
+Sections: run exec many idle cli logs network. Engines take turns in each round, so that a busy machine is
 busy for all of them; the first round is not counted. Quoted are medians and their ratios to knarr.
 """
 
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import logs
+import network
 from engines import IMAGE, Api, BareRuntime, Engine, engines
 
 Measure = Callable[[], float]
@@ -156,7 +157,21 @@ def log(table: Table, found: list[Engine], _bare: BareRuntime, options: argparse
             logs.clear(found)
 
 
-SECTIONS = {"idle": idle, "run": run, "exec": execute, "cli": cli, "many": many, "logs": log}
+def networks(
+    table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace
+) -> None:
+    network.measure(table, found, options, take_turns)
+
+
+SECTIONS = {
+    "idle": idle,
+    "run": run,
+    "exec": execute,
+    "cli": cli,
+    "many": many,
+    "logs": log,
+    "network": networks,
+}
 
 
 def show(table: Table) -> None:
