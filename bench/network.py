@@ -1,7 +1,7 @@
-"""Networks: published ports and container to container, in requests and in bytes; starts among many.
+"""Networks: published ports, container to container, many ports at once, starts among many.
 
-Server and client are this machine's Python, inside the containers by bind mounts, so that all engines
-carry the same bytes between the same programs. ``loopback`` is both on the host, with no container.
+Server and client are this machine's Python, inside the containers by bind mounts: all engines
+carry the same bytes between the same programs. ``loopback`` is both on the host, no container.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
     python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
 
-Sections: run exec many idle cli logs network. Engines take turns in each round, so that a busy machine is
-busy for all of them; the first round is not counted. Quoted are medians and their ratios to knarr.
+Sections: run exec many idle cli logs network. Engines take turns in each round, so that a busy
+machine is busy for all of them; the first round is not counted. Quoted are medians and their ratios
+to knarr.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import logs
-import network
 from engines import IMAGE, Api, BareRuntime, Engine, engines
+from network import measure as measure_networks
 
 Measure = Callable[[], float]
 Table = dict[str, dict[str, list[float]]]  # what, by whom, seconds (or the unit in the name)
@@ -160,7 +161,7 @@ def log(table: Table, found: list[Engine], _bare: BareRuntime, options: argparse
 def networks(
     table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace
 ) -> None:
-    network.measure(table, found, options, take_turns)
+    measure_networks(table, found, options, take_turns)
 
 
 SECTIONS = {

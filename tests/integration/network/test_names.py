@@ -4,11 +4,14 @@ import asyncio
 import socket
 import struct
 import threading
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
-from dnslib import RCODE, RR, DNSRecord
+from dnslib import EDNS0, RCODE, RR, DNSRecord
 
 from knarr.network import EndpointRequest, Member, NetworkService
+from knarr.network.hostfiles import HostResolvConf
 from knarr.spec.docker.container import EndpointSettings
 from knarr.spec.docker.network import NetworkCreate
 from knarr.store import Database
@@ -18,12 +21,28 @@ from support.netns import Namespace
 pytestmark = pytest.mark.needs("namespaces")
 
 
-def ask(cage: Cage, name: str, kind: str = "A") -> DNSRecord:
+def ask(cage: Cage, name: str, kind: str = "A", *, room: int = 0) -> DNSRecord:
+    """room: how many bytes of an answer are taken by UDP (EDNS); 0 does not say."""
+    question = DNSRecord.question(name, kind)
+    if room:
+        question.add_ar(EDNS0(udp_len=room))
     sock = cage.space.open_socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.sendto(bytes(DNSRecord.question(name, kind).pack()), ("127.0.0.11", 53))
+    sock.sendto(bytes(question.pack()), ("127.0.0.11", 53))
     message, source = sock.recvfrom(65_535)
     assert source == ("127.0.0.11", 53)
     return DNSRecord.parse(message)
+
+
+async def by_tcp(cage: Cage, name: str) -> DNSRecord:
+    def talk() -> DNSRecord:
+        sock = cage.space.connect("127.0.0.11", 53)
+        wire = bytes(DNSRecord.question(name).pack())
+        sock.sendall(struct.pack(">H", len(wire)) + wire)
+        with sock.makefile("rb") as file:
+            (length,) = struct.unpack(">H", file.read(2))
+            return DNSRecord.parse(file.read(length))
+
+    return await asyncio.to_thread(talk)
 
 
 async def addresses(cage: Cage, name: str, kind: str = "A") -> set[str]:
@@ -57,16 +76,55 @@ async def test_a_question_by_tcp_is_answered_too(networks: NetworkService, run: 
     await networks.create(NetworkCreate(name="net"))
     one = await run("one", "net")
 
-    def talk() -> DNSRecord:
-        sock = one.space.connect("127.0.0.11", 53)
-        wire = bytes(DNSRecord.question("one").pack())
-        sock.sendall(struct.pack(">H", len(wire)) + wire)
-        file = sock.makefile("rb")
-        (length,) = struct.unpack(">H", file.read(2))
-        return DNSRecord.parse(file.read(length))
-
-    reply = await asyncio.to_thread(talk)
+    reply = await by_tcp(one, "one")
     assert str(reply.rr[0].rdata) == one.address("net")
+
+
+async def test_one_name_of_many_containers_has_all_of_them_however_it_is_asked(
+    networks: NetworkService, run: Runner
+) -> None:
+    await networks.create(NetworkCreate(name="net"))
+    service = EndpointRequest(network="net", settings=EndpointSettings(aliases=("pool",)))
+    pool = [await run(f"c{number}", service) for number in range(40)]
+    every = {cage.address("net") for cage in pool}
+    plain = await asyncio.to_thread(ask, pool[0], "pool")
+    assert (plain.header.tc, plain.rr) == (1, [])  # 512 bytes have no room: ask by TCP
+    orders = []
+    for _ in range(3):
+        by_edns = await asyncio.to_thread(ask, pool[0], "pool", room=4096)
+        orders.append([str(each.rdata) for each in by_edns.rr])
+        assert set(orders[-1]) == every
+    assert len({tuple(order) for order in orders}) > 1  # rotated
+    assert {str(each.rdata) for each in (await by_tcp(pool[0], "pool")).rr} == every
+
+
+async def test_addresses_of_ipv6_have_names(networks: NetworkService, run: Runner) -> None:
+    await networks.create(NetworkCreate(name="net", enable_ipv6=True))
+    one = await run("one", "net")
+    question = ip_address(one.address6("net")).reverse_pointer
+    assert await addresses(one, question, "PTR") == {"one.net."}
+
+
+async def test_what_the_hosts_stub_resolver_knows_is_known_inside(
+    host: Namespace, db: Database, sockets: CageSockets, tmp_path: Path
+) -> None:
+    """systemd-resolved's stub is on the host's loopback, which containers do not reach."""
+    upstream = Upstream(host, "127.0.0.53")
+    stub, behind = tmp_path / "resolv.conf", tmp_path / "behind.conf"
+    stub.write_text("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch lan\n")
+    behind.write_text("nameserver 192.0.2.53\nsearch lan\n")
+    resolv_conf = HostResolvConf(str(stub), str(behind))
+    service = NetworkService(db, "/run/knarr", sockets=sockets, resolv_conf=resolv_conf)
+    await service.start()
+    run = Runner(service, sockets)
+    await service.create(NetworkCreate(name="net"))
+    cage = await run("one", "net")
+    assert await addresses(cage, "www.example.org") == {"192.0.2.80"}
+    assert upstream.questions == ["www.example.org."]
+    # Without a server of ours, on the default bridge, a container asks whom the stub stands for.
+    assert resolv_conf.read().nameservers == ("192.0.2.53",)
+    await run.close()
+    await service.close()
 
 
 async def test_a_container_may_be_a_nameserver_itself(
