@@ -156,6 +156,10 @@ def test_ports_are_published(line: str, port: str, bindings: list[tuple[str, str
                 "NoCopy": True, "Labels": {"c": "d"}, "Subpath": "s", "DriverConfig": {"Name": "d", "Options": {"a": "b"}}}}),
         ("type=tmpfs,target=/b,tmpfs-size=5m,tmpfs-mode=1777", {"Type": "tmpfs", "Target": "/b", "TmpfsOptions": {"SizeBytes": 5242880, "Mode": 0o1777}}),
         ("type=image,src=busybox,target=/b,image-subpath=x", {"Type": "image", "Source": "busybox", "Target": "/b", "ImageOptions": {"Subpath": "x"}}),
+        ("type=bind,src=/a,dst=/b,bind-create-src", {"Type": "bind", "Source": "/a", "Target": "/b", "BindOptions": {"CreateMountpoint": True}}),
+        ("type=bind,src=/a,dst=/b,idmap", {"Type": "bind", "Source": "/a", "Target": "/b", "BindOptions": {"IDMap": True}}),
+        ("src=v,dst=/b,volume-nocopy,idmap=true", {"Type": "volume", "Source": "v", "Target": "/b", "VolumeOptions": {"NoCopy": True, "IDMap": True}}),
+        ("type=npipe,src=a,dst=/b", {"Type": "npipe", "Source": "a", "Target": "/b"}),
         ('type=bind,"src=/a,b",target=/c', {"Type": "bind", "Source": "/a,b", "Target": "/c"}),
     ],
 )  # fmt: skip
@@ -226,6 +230,7 @@ REFUSED: list[tuple[str, str]] = [
     ("--mount type=bind,foo=bar,target=/b", "unexpected key 'foo' in 'foo=bar'"),
     ("--mount type=bind,foo,target=/b", "invalid field 'foo' must be a key=value pair"),
     ("--mount type=volume,bind-propagation=x,target=/b", "cannot mix 'bind-*' options with mount type 'volume'"),
+    ("--mount type=tmpfs,target=/b,idmap", "idmap is for mounts of type bind and volume, not 'tmpfs'"),
     ("--mount type=bind,readonly=foo,target=/b", "invalid value for readonly: foo"),
     ("--mount type=tmpfs,target=/b,tmpfs-mode=999", "invalid value for tmpfs-mode: 999"),
     ("--mount type=bind,target=/b,bind-recursive=readonly", "requires 'readonly' to be specified in conjunction"),

@@ -1,6 +1,6 @@
 """How mounts are written: ``--mount type=bind,…`` and ``-v SOURCE:TARGET:OPTIONS``.
 
-Source: Docker CLI reference, "container run", --mount and --volume.
+Source: Docker CLI reference, "container run", --mount and --volume; ``idmap`` is knarr's own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from knarr.units import size_bytes
 
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE = ("0", "f", "F", "false", "FALSE", "False")
-_SWITCHES = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive")
+_SWITCHES = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src", "idmap")
 _NAMES = {
     "bind-nonrecursive": "NonRecursive",
     "bind-create-src": "CreateMountpoint",
@@ -41,6 +41,8 @@ def mount(text: str) -> dict[str, Any]:
             value = "true"
         _set(mount, options, key, value, field)
     _check(mount, options)
+    if exchanged := options.pop("idmap", None):
+        options[mount["Type"]] |= exchanged
     for kind, name in (("bind", "BindOptions"), ("volume", "VolumeOptions"),
                        ("image", "ImageOptions"), ("tmpfs", "TmpfsOptions")):  # fmt: skip
         if options[kind]:
@@ -62,6 +64,8 @@ def _set(
             mount["ReadOnly"] = _switch(key, value)
         case "consistency":
             mount["Consistency"] = value.lower()
+        case "idmap":
+            options["idmap"] = {"IDMap": _switch(key, value)}
         case _:
             _set_option(options, key, value, field)
 
@@ -142,6 +146,8 @@ def _check(mount: dict[str, Any], options: dict[str, dict[str, Any]]) -> None:
     for owner in ("bind", "volume", "image", "tmpfs"):
         if options[owner] and kind != owner:
             raise InvalidArgument(f"cannot mix '{owner}-*' options with mount type '{kind}'")
+    if "idmap" in options and kind not in ("bind", "volume"):
+        raise InvalidArgument(f"idmap is for mounts of type bind and volume, not '{kind}'")
     bind = options["bind"]
     if bind.get("ReadOnlyNonRecursive") and not mount.get("ReadOnly"):
         raise InvalidArgument(
