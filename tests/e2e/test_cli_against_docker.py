@@ -451,6 +451,8 @@ _NAMES = (
     (r"unknown command: docker", "unknown command: knarr"),
     (r"(?m)^S?Run '", "Run '"),  # docker 28.2 has a slip here
     (r"(?m)^See '(.*--help)'", r"Run '\1'"),
+    # What a prune would free: docker does not say it.
+    (r"\n(That is now.*\n(  - .*\n)+|There is nothing of the kind now\.\n)", ""),
 )
 _SAME = (
     (r"\b[0-9a-f]{64}\b", "<id>"),

@@ -8,7 +8,8 @@ from knarr.cli.commands.network.prune import networks_pruned
 from knarr.cli.commands.volume.prune import volumes_pruned
 from knarr.cli.confirm import Pruned, confirmed, show_reclaimed
 from knarr.cli.flags import FILTER, wanted
-from knarr.client.calls import system
+from knarr.cli.reclaimable import lots, told
+from knarr.client.calls import networks, system
 from knarr.errors import InvalidArgument
 
 
@@ -31,9 +32,17 @@ def prune(
     if volumes and "until" in filters:
         raise InvalidArgument('ERROR: The "until" filter is not supported with "--volumes"')
     has_builder = cli.engine.speaks("1.31")
-    warning = _warning(filters, all_=all_, volumes=volumes, has_builder=has_builder)
-    if not force and not confirmed(cli, warning):
-        return
+    if not force:
+        warning = _warning(filters, all_=all_, volumes=volumes, has_builder=has_builder)
+        found = lots(
+            cli.engine.ask(system.data_usage()),
+            cli.engine.ask(networks.list_()),
+            all_=all_,
+            volumes=volumes,
+        )
+        warning += told(found, filtered=bool(filters))
+        if not confirmed(cli, f"{warning}\nAre you sure you want to continue?"):
+            return
     space = 0
     for pruned in _pruned(cli, filters, all_=all_, volumes=volumes, has_builder=has_builder):
         cli.out.write(pruned.text)
@@ -73,4 +82,4 @@ def _warning(filters: dict[str, list[str]], *, all_: bool, volumes: bool, has_bu
         text += "".join(
             f"  - {name}={value}\n" for name, values in sorted(filters.items()) for value in values
         )
-    return f"{text}\nAre you sure you want to continue?"
+    return text
