@@ -2,8 +2,9 @@
 
     python bench/netpool.py [--rounds 200]
 
-Needs root. In a namespace of its own: once everything is made when it is needed, as knarr does, and
-once from a pool that was filled beforehand; both end with addresses and a route. The two take turns.
+Needs root. In a namespace of its own: once everything is made when it is needed, as knarr does,
+and once from a pool that was filled beforehand; both end with addresses and a route. They take
+turns.
 Docs: docs/decisions/netlink.md.
 """
 
@@ -35,8 +36,10 @@ class Host:
         self.route.act([netlink.add_bridge("br0", mac="02:42:00:00:00:01", mtu=1500)])
         self.bridge = netlink.link_of(self.route.get(netlink.get_link("br0"))).index
         self.route.act(
-            [netlink.add_address(self.bridge, ip_interface("10.9.0.1/16"))]
-            + [netlink.set_up(self.bridge)]
+            [
+                netlink.add_address(self.bridge, ip_interface("10.9.0.1/16")),
+                netlink.set_up(self.bridge),
+            ]
         )
 
     def namespace(self) -> tuple[str, socket]:
