@@ -130,7 +130,7 @@ class RuntimeContract:
 
     async def test_much_input_and_much_output_flow_at_once(self, boxes: Boxes) -> None:
         launch = boxes.launch(boxes.spec("cat"), stdin=True)
-        attached = await boxes.attach(launch.id, stdin=True, holds=True)
+        attached = await boxes.attach(launch.id, stdin=True, patience_s=None)
         await boxes.keeper.start(launch)
         content = os.urandom(5_000_000)
 
@@ -156,20 +156,22 @@ class RuntimeContract:
     async def test_without_a_stdin_there_is_none(self, boxes: Boxes) -> None:
         assert await boxes.run("cat") == (0, "")
 
-    async def test_a_client_that_holds_makes_the_container_wait_and_loses_nothing(
+    async def test_a_slow_client_makes_the_container_wait_and_loses_nothing(
         self, boxes: Boxes
     ) -> None:
         launch = boxes.launch(boxes.spec("head", "-c", "20000000", "/dev/zero"))
-        attached = await boxes.attach(launch.id, holds=True)
+        attached = await boxes.attach(launch.id)
         await boxes.keeper.start(launch)
         await asyncio.sleep(0.3)
         assert boxes.keeper.processes(launch.id) != ()
         assert len(unframed(await read_all(attached))[1]) == 20_000_000
 
-    async def test_a_slow_onlooker_is_cut_off_and_holds_up_nobody(self, boxes: Boxes) -> None:
+    async def test_an_onlooker_who_takes_nothing_is_cut_off_and_holds_up_nobody(
+        self, boxes: Boxes
+    ) -> None:
         launch = boxes.launch(boxes.spec("head", "-c", "5000000", "/dev/zero"))
-        slow = await boxes.attach(launch.id)
-        swift = await boxes.attach(launch.id, holds=True)
+        slow = await boxes.attach(launch.id, patience_s=0.1)
+        swift = await boxes.attach(launch.id, patience_s=None)
         await boxes.keeper.start(launch)
         assert len(unframed(await read_all(swift))[1]) == 5_000_000
         assert (await boxes.exit_of(launch.id)).code == 0
@@ -214,7 +216,7 @@ class RuntimeContract:
     async def test_a_further_process_runs_in_the_same_world(self, boxes: Boxes) -> None:
         running = await boxes.start(*SLEEP)
         further = boxes.exec(running.id, "sh", "-c", "cat; ps | grep -c sleep; exit 9", stdin=True)
-        attached = await boxes.attach(running.id, further.exec_id, stdin=True, holds=True)
+        attached = await boxes.attach(running.id, further.exec_id, stdin=True, patience_s=None)
         await boxes.keeper.exec(further)
         await asyncio.get_running_loop().sock_sendall(attached, b"in\n")
         attached.shutdown(socket.SHUT_WR)

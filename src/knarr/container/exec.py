@@ -107,7 +107,7 @@ class ExecService:
             stdout=wanted.attach_stdout,
             stderr=wanted.attach_stderr,
             terminal=not framed,
-            holds=True,
+            patience_s=None,
         )
 
     async def probe(

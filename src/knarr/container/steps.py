@@ -62,7 +62,7 @@ class StepRunner:
             undo.push_async_callback(self._forget, process.id)
             namespace, files = await self._connected(process, undo)
             launch = self._launch(process, namespace, files)
-            channel = await self._keeper.attach(process.id, holds=True)
+            channel = await self._keeper.attach(process.id, patience_s=None)
             undo.callback(channel.close)
             await self._keeper.start(launch)
             try:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import struct
+import time
 from collections import deque
 from typing import Final, Protocol
 
@@ -38,8 +39,9 @@ class Client:
     """Gets output as frames (raw from a terminal); what it sends is the process's input.
 
     streams: 1 and 2, those it wants to see. stdin: whether what it sends counts.
-    holds: with its buffer full it holds the process back, as a pipe in a shell does; otherwise it
-        is told that it was too slow, and cut off.
+    With its buffer full it holds the process back, as a pipe in a shell does, so that nothing is
+    lost; one that has taken nothing for so long is told so, and cut off.
+    patience_s: how long; None waits for ever.
     """
 
     def __init__(
@@ -51,10 +53,10 @@ class Client:
         streams: frozenset[int],
         stdin: bool,
         framed: bool,
-        holds: bool,
+        patience_s: float | None,
     ) -> None:
         self._loop, self._hub, self._connection = loop, hub, connection
-        self._streams, self._framed, self._holds = streams, framed, holds
+        self._streams, self._framed, self._patience_s = streams, framed, patience_s
         self._stdin = stdin
         self._reading = True  # it has not shut its sending side
         self._queue: deque[memoryview] = deque()
@@ -63,6 +65,8 @@ class Client:
         self._ending = False
         self._gone = False
         self.pressing = False  # the process has to wait for this client
+        self._taken_at = 0.0  # when it last took something, as time.monotonic has it
+        self._timed = False  # the loop will call _lose_patience
         connection.setblocking(False)
         self._watch()
 
@@ -80,7 +84,7 @@ class Client:
             self._whole = sent == 0
         self._enqueue(memoryview(b"".join(pieces))[sent:])
         if self._queued > HIGH_BYTES:
-            self._press() if self._holds else self._cut_off()
+            self._press()
 
     def input_changed(self) -> None:
         """The process can take input again, or cannot for now."""
@@ -96,8 +100,26 @@ class Client:
             self._close()
 
     def _press(self) -> None:
+        if self.pressing:
+            return
         self.pressing = True
+        self._taken_at = time.monotonic()
+        if self._patience_s is not None and not self._timed:
+            self._timed = True
+            self._loop.call_later(self._patience_s, self._lose_patience)
         self._hub.pressure_changed()
+
+    def _lose_patience(self) -> None:
+        self._timed = False
+        if not self.pressing or self._patience_s is None:
+            return
+        left_s = self._taken_at + self._patience_s - time.monotonic()
+        if left_s > 0:
+            self._timed = True
+            self._loop.call_later(left_s, self._lose_patience)
+        else:
+            self._cut_off()
+            self._release()
 
     def _release(self) -> None:
         if self.pressing:
@@ -149,12 +171,15 @@ class Client:
 
     def _send(self, pieces: list[bytes | memoryview]) -> int:
         try:
-            return self._connection.sendmsg(pieces, (), socket.MSG_NOSIGNAL)
+            sent = self._connection.sendmsg(pieces, (), socket.MSG_NOSIGNAL)
         except BlockingIOError:
             return 0
         except OSError:
             self._lose()
             return 0
+        if self.pressing:
+            self._taken_at = time.monotonic()
+        return sent
 
     def _read_input(self) -> None:
         """One piece, so that others get their turn; all there is from one who is gone."""

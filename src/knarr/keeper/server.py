@@ -271,7 +271,7 @@ class Server:
                 streams=frozenset(arguments["streams"]),
                 stdin=arguments["stdin"],
                 framed=arguments["framed"],
-                holds=arguments["holds"],
+                patience_s=arguments["patience_s"],
             )
         )
         answer.ok({"log": task.stdio.log_place}, descriptors=(theirs.detach(),))

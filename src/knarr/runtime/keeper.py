@@ -29,6 +29,7 @@ from knarr.runtime.segments import Place as LogEnd
 from knarr.spec.oci.runtime import Process, Resources
 
 _BEGINNINGS: Final = {"start", "make_sandbox"}
+ATTACHED_PATIENCE_S: Final = 10.0  # seconds in which who is attached has to take something
 _FREEZE_STEP_SECONDS: Final = 0.001
 _FREEZE_STEPS: Final = 5000
 # The runtimes look programs up in the container's PATH; this one is their own.
@@ -250,15 +251,16 @@ class Keeper:
         stdout: bool = True,
         stderr: bool = True,
         terminal: bool = False,
-        holds: bool = False,
+        patience_s: float | None = ATTACHED_PATIENCE_S,
     ) -> socket.socket:
         """A stream socket: output as Docker's frames (raw with a terminal), what is sent is input.
 
         Before the start too: then nothing is missed. Shutting the sending side ends the input, the
         other end closes when the process has ended. Non-blocking; the caller's own.
 
-        holds: a client that does not read makes the process wait, as a pipe in a shell would; so
-        nothing is lost. Without it, one that falls behind by a MiB is told so and cut off.
+        One who falls behind by a MiB makes the process wait, as a pipe in a shell would, so that
+        nothing is lost. patience_s: who takes nothing at all for so long is told so and cut off;
+        None waits for ever.
         """
         attached, _ = await self.attach_here(
             container_id,
@@ -267,7 +269,7 @@ class Keeper:
             stdout=stdout,
             stderr=stderr,
             terminal=terminal,
-            holds=holds,
+            patience_s=patience_s,
         )
         return attached
 
@@ -280,7 +282,7 @@ class Keeper:
         stdout: bool = True,
         stderr: bool = True,
         terminal: bool = False,
-        holds: bool = False,
+        patience_s: float | None = ATTACHED_PATIENCE_S,
     ) -> tuple[socket.socket, LogEnd | None]:
         """The same, and the place in the log where what is sent begins; None without a log."""
         streams = [number for number, wanted in ((1, stdout), (2, stderr)) if wanted]
@@ -291,7 +293,8 @@ class Keeper:
                 "streams": streams,
                 "stdin": stdin,
                 "framed": not terminal,
-                "holds": holds,
+                "holds": patience_s is None,  # for a keeper of knarr 0.1
+                "patience_s": patience_s,
             },
         )
         attached = socket.socket(fileno=descriptor)
