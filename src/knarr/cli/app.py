@@ -90,7 +90,7 @@ def _take_group_flags(cli: Cli, group: str, words: list[str]) -> list[str]:
             f"Run '{PROGRAM} {group} --help' for more information",
         ) from error
     cli.group = parsed.values
-    return [group] if parsed.help else [group, *parsed.arguments]
+    return [group, "--help"] if parsed.help else [group, *parsed.arguments]
 
 
 def _run(cli: Cli, command: Command, words: list[str]) -> int:

@@ -50,7 +50,7 @@ def test_the_root_lists_everything_once() -> None:
 
 @pytest.mark.parametrize(
     "words", [["--help"], ["help"], [], ["ps", "--help"], ["help", "ps"], ["--help", "ps"],
-              ["container", "--help"], ["help", "container"]]
+              ["container", "--help"], ["help", "container"], ["compose", "--help"]]
 )  # fmt: skip
 def test_help_is_asked_for_in_many_ways(knarr: Knarr, words: list[str]) -> None:
     assert knarr(*words) == 0
