@@ -26,6 +26,7 @@ class Daemon:
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -68,7 +69,7 @@ class Daemon:
                 [
                     sys.executable, "-m", "knarr", "daemon",
                     "--data-root", str(self.data_root), "--run-root", str(self.run_root),
-                    "-H", self.host,
+                    "-H", self.host, *self.flags,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -159,9 +160,9 @@ def end_keeper(run_root: Path) -> None:
 
 
 @contextmanager
-def running_daemon(**settings: str) -> Iterator[Daemon]:
+def running_daemon(*flags: str, **settings: str) -> Iterator[Daemon]:
     """A daemon for the length of a block; its log is shown when the block fails."""
-    daemon = Daemon(Path(tempfile.mkdtemp(prefix="knarr-test-")), settings)
+    daemon = Daemon(Path(tempfile.mkdtemp(prefix="knarr-test-")), settings, flags)
     try:
         daemon.start()
         yield daemon

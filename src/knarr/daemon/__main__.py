@@ -15,11 +15,13 @@ from knarr.api import import_routes
 from knarr.api.router import Router
 from knarr.api.system import COMMON_HEADERS
 from knarr.daemon.assemble import assembled
+from knarr.daemon.guard import from_programs_only
 from knarr.daemon.ready import notify
 from knarr.daemon.settings import USAGE, Settings, settings_of
-from knarr.daemon.sockets import open_sockets
+from knarr.daemon.sockets import is_internet, open_sockets, server_context
 from knarr.errors import Conflict, KnarrError
 from knarr.http.server import Server
+from knarr.http.tls import TlsGate
 
 _log = logging.getLogger("knarr.daemon")
 
@@ -77,23 +79,39 @@ def _lock(folder: Path) -> Iterator[None]:
 
 async def _serve(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Containers go on: the keeper holds them."""
+    context = server_context(settings.tls) if settings.tls else None
+    secured, plain = context is not None, settings.plain_tcp
+    tcp = tuple(host for host in settings.listening if host.startswith("tcp://"))
+    local = tuple(host for host in settings.listening if host not in tcp)
+    # Bound beforehand: what is refused is refused at once.
+    sockets = open_sockets(tcp, settings.group, secured=secured, plain_tcp=plain)
     import_routes()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as tasks, assembled(settings, tasks) as engine:
-        server = Server(Router(engine), tasks, COMMON_HEADERS)
-        sockets = open_sockets(settings.listening, settings.group)
+        router = Router(engine)
+        server = Server(router, tasks, COMMON_HEADERS)
+        guarded = Server(from_programs_only(router), tasks, COMMON_HEADERS)
+        gate = TlsGate(context, server.serve, tasks) if context else None
+        sockets.extend(open_sockets(local, settings.group, secured=secured, plain_tcp=plain))
         for sock in sockets:
-            await server.listen(sock)
+            if not is_internet(sock):
+                await server.listen(sock)
+            elif gate is not None:
+                await gate.listen(sock)
+            else:
+                await guarded.listen(sock)
         (settings.run_root / "daemon.pid").write_text(f"{os.getpid()}\n")
         notify("READY=1")
         _log.info("knarr %s listens on %s", __version__, ", ".join(settings.listening))
         await stop.wait()
         notify("STOPPING=1")
         _log.info("stopping; containers go on")
-        await server.close()
+        for each in (gate, guarded, server):
+            if each is not None:
+                await each.close()
         for host in settings.listening:
             if host.startswith("unix://"):
                 Path(host.removeprefix("unix://")).unlink(missing_ok=True)

@@ -26,8 +26,17 @@ Options:
                         or $KNARR_DATA_ROOT)
       --run-root DIR    Where sockets, mounts and process state are kept (default "/run/knarr",
                         or $KNARR_RUN_ROOT)
-  -H, --host HOST       Where to listen: unix://PATH or fd:// (default unix://RUN-ROOT/knarr.sock,
-                        or $KNARR_HOST); may be given several times
+  -H, --host HOST       Where to listen: unix://PATH, fd:// or tcp://ADDRESS:PORT (default
+                        unix://RUN-ROOT/knarr.sock, or $KNARR_HOST); may be given several times
+      --tlsverify       Take TCP connections from clients whose certificate the CA has signed, and
+                        from nobody else
+      --tlscacert FILE  The CA that signed the clients' certificates (default "~/.docker/ca.pem";
+                        the folder is $DOCKER_CERT_PATH where that is set)
+      --tlscert FILE    The engine's own certificate (default "~/.docker/cert.pem")
+      --tlskey FILE     Its key (default "~/.docker/key.pem")
+      --plain-tcp-makes-every-local-user-root
+                        Take TCP connections without TLS, on loopback alone: whoever has an account
+                        here, or runs a program here, can become root by it
       --runtime NAME    OCI runtime to use (default: the first of crun and runc that works)
       --snapshotter NAME
                         How layers are kept: tar+erofs or unpacked (default: the first of them
@@ -52,12 +61,23 @@ Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerTls:
+    """The files for TCP: the CA of the clients, the engine's certificate and its key."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How one daemon runs. Two daemons with roots of their own never touch each other."""
 
     data_root: Path = Path(DATA_ROOT)
     run_root: Path = Path(RUN_ROOT)
     hosts: tuple[str, ...] = ()
+    tls: ServerTls | None = None
+    plain_tcp: bool = False
     runtime: str = ""
     snapshotter: str = ""
     disk_budget_bytes: int | None = None  # None: no limit but the disk's
@@ -78,22 +98,18 @@ _VALUED: Final = {
     "--snapshotter": "snapshotter", "--disk-budget": "disk_budget",
     "--registries": "registries", "--registry-mirror": "mirrors",
     "--ip": "publish_ip", "--insecure-registry": "insecure", "--registry": "registry",
+    "--tlscacert": "tlscacert", "--tlscert": "tlscert", "--tlskey": "tlskey",
 }  # fmt: skip
+_SWITCHES: Final = {
+    "--tls": "tls", "--tlsverify": "tlsverify",
+    "--plain-tcp-makes-every-local-user-root": "plain_tcp",
+}  # fmt: skip
+_TLS_FILES: Final = {"cacert": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
 
 
 def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
     """Flags beat the environment. Raises InvalidArgument for a flag that knarr does not know."""
-    given: dict[str, list[str]] = {}
-    rest = list(argv)
-    while rest:
-        flag, equals, value = rest.pop(0).partition("=")
-        if flag not in _VALUED:
-            raise InvalidArgument(f"unknown flag: {flag}\nSee 'knarr daemon --help'.")
-        if not equals:
-            if not rest:
-                raise InvalidArgument(f"flag needs an argument: {flag}")
-            value = rest.pop(0)
-        given.setdefault(_VALUED[flag], []).append(value)
+    given = _read(argv)
 
     def last(name: str, variable: str, default: str) -> str:
         return given[name][-1] if name in given else environ.get(variable) or default
@@ -104,6 +120,8 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         data_root=Path(last("data_root", "KNARR_DATA_ROOT", DATA_ROOT)).absolute(),
         run_root=Path(last("run_root", "KNARR_RUN_ROOT", RUN_ROOT)).absolute(),
         hosts=tuple(given.get("hosts", ())) or ((host,) if host else ()),
+        tls=_tls(given, environ),
+        plain_tcp=_is_on(given, "plain_tcp"),
         runtime=last("runtime", "KNARR_RUNTIME", ""),
         snapshotter=last("snapshotter", "KNARR_SNAPSHOTTER", ""),
         disk_budget_bytes=_budget(budget),
@@ -137,6 +155,46 @@ def _address(flag: str, text: str) -> str:
             f"invalid value for {flag}: {text!r} is no IPv4 address (0.0.0.0 is all of this"
             " machine's, 127.0.0.1 is this machine alone)"
         ) from None
+
+
+def _read(argv: Sequence[str]) -> dict[str, list[str]]:
+    given: dict[str, list[str]] = {}
+    rest = list(argv)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        if flag in _SWITCHES:
+            given.setdefault(_SWITCHES[flag], []).append(value if equals else "true")
+            continue
+        if flag not in _VALUED:
+            raise InvalidArgument(f"unknown flag: {flag}\nSee 'knarr daemon --help'.")
+        if not equals:
+            if not rest:
+                raise InvalidArgument(f"flag needs an argument: {flag}")
+            value = rest.pop(0)
+        given.setdefault(_VALUED[flag], []).append(value)
+    return given
+
+
+def _is_on(given: Mapping[str, Sequence[str]], name: str) -> bool:
+    value = given[name][-1].lower() if name in given else "false"
+    if value not in ("true", "1", "false", "0"):
+        raise InvalidArgument(f"{value!r} is neither true nor false")
+    return value in ("true", "1")
+
+
+def _tls(given: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> ServerTls | None:
+    """Whom TCP connections are taken from. Raises InvalidArgument for TLS that asks nobody."""
+    files = {word: given[f"tls{word}"][-1] for word in _TLS_FILES if f"tls{word}" in given}
+    if not _is_on(given, "tlsverify"):
+        if files or _is_on(given, "tls"):
+            raise InvalidArgument(
+                "TLS without --tlsverify lets everyone in: give --tlsverify, and clients a"
+                " certificate of the CA in --tlscacert"
+            )
+        return None
+    folder = environ.get("DOCKER_CERT_PATH") or f"{environ.get('HOME', '/root')}/.docker"
+    paths = {word: Path(files.get(word, f"{folder}/{_TLS_FILES[word]}")) for word in _TLS_FILES}
+    return ServerTls(ca=paths["cacert"], cert=paths["cert"], key=paths["key"])
 
 
 def _registries(file: Path, mirrors: Sequence[str], insecure: Sequence[str]) -> RegistrySettings:

@@ -162,6 +162,11 @@ class Server:
         )
         self._listeners.append(listener)
 
+    async def serve(self, sock: socket.socket) -> None:
+        """Answer on a stream socket that is connected already."""
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: _Connection(self._accepted), sock)
+
     async def close(self) -> None:
         """Stop accepting, and end the connections that are still open."""
         for listener in self._listeners:

@@ -7,7 +7,6 @@ runs ``system dial-stdio`` here, as the real one would there.
 import os
 import socket
 import ssl
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from knarr.client.blocking import CannotConnect, Engine
 from knarr.client.call import Call, TwoWay
 from knarr.client.endpoint import Endpoint, Tls
 from knarr.errors import Unavailable
+from support.certificates import make_certificates
 from support.fake_engine import Answer, FakeEngine, fake_engine
 
 needs_openssl = pytest.mark.needs("openssl")
@@ -30,18 +30,7 @@ needs_openssl = pytest.mark.needs("openssl")
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA, and one key and certificate for localhost that both sides use."""
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*argv: str) -> None:
-        subprocess.run(["openssl", *argv], cwd=folder, check=True, capture_output=True)
-
-    new_key = ("-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost")
-    openssl("req", "-x509", *new_key, "-keyout", "ca-key.pem", "-out", "ca.pem", "-days", "2")
-    openssl("req", *new_key, "-keyout", "key.pem", "-out", "request.pem")
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem",
-            "-days", "2", "-extfile", "names", "-out", "cert.pem")  # fmt: skip
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @contextmanager

@@ -10,3 +10,19 @@ def test_the_address_of_published_ports_is_a_flag_or_a_variable() -> None:
     assert settings_of(["--ip", "192.0.2.1"], {"KNARR_IP": "127.0.0.1"}).publish_ip == "192.0.2.1"
     with pytest.raises(InvalidArgument, match="invalid value for --ip: 'localhost' is no IPv4"):
         settings_of(["--ip=localhost"], {})
+
+
+def test_tls_takes_its_files_from_flags_or_from_the_clients_folder() -> None:
+    assert settings_of([], {"HOME": "/home/u"}).tls is None
+    tls = settings_of(["--tlsverify", "--tlscert", "/c.pem"], {"HOME": "/home/u"}).tls
+    assert tls is not None
+    assert (str(tls.ca), str(tls.cert)) == ("/home/u/.docker/ca.pem", "/c.pem")
+    tls = settings_of(["--tlsverify=true"], {"DOCKER_CERT_PATH": "/certs"}).tls
+    assert tls is not None
+    assert str(tls.key) == "/certs/key.pem"
+
+
+@pytest.mark.parametrize("flags", [["--tls"], ["--tlscacert", "x"], ["--tls", "--tlsverify=false"]])
+def test_tls_that_asks_clients_for_nothing_is_refused(flags: list[str]) -> None:
+    with pytest.raises(InvalidArgument, match="TLS without --tlsverify lets everyone in"):
+        settings_of(flags, {})
