@@ -2,9 +2,9 @@
 
     python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
 
-Sections: run exec many idle cli logs network. Engines take turns in each round, so that a busy
-machine is busy for all of them; the first round is not counted. Quoted are medians and their ratios
-to knarr.
+Sections: run exec many idle cli logs network build. Engines take turns in each round, so that a
+busy machine is busy for all of them; the first round is not counted. Quoted are medians and their
+ratios to knarr.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import builds
 import logs
 from engines import IMAGE, Api, BareRuntime, Engine, engines
 from network import measure as measure_networks
@@ -39,7 +40,7 @@ def main() -> int:
         return 1
     table: Table = {}
     with tempfile.TemporaryDirectory(prefix="knarr-bench-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+        folder = options.folder = Path(name)
         bare = BareRuntime(folder / "bare")
         with engines(folder) as found:
             for section in options.sections or SECTIONS:
@@ -164,6 +165,16 @@ def networks(
     measure_networks(table, found, options, take_turns)
 
 
+def build(
+    table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="knarr-bench-build-") as name:
+        folders = builds.Folders(Path(name))
+        with builds.builders(found, options.folder) as known:
+            take_turns(table, min(options.rounds, 5), builds.measures(known, folders))
+            take_turns(table, min(options.rounds, 3), builds.one_changed(known, folders))
+
+
 SECTIONS = {
     "idle": idle,
     "run": run,
@@ -172,6 +183,7 @@ SECTIONS = {
     "many": many,
     "logs": log,
     "network": networks,
+    "build": build,
 }
 
 
