@@ -73,7 +73,7 @@ def test_the_docker_cli_prunes_and_counts_the_cache(daemon: Daemon, context: Pat
     assert cache["TotalCount"] == "0"
 
 
-@pytest.mark.parametrize("flag", ["--cache-to=type=inline", "--annotation=a=b", "--sbom=true"])
+@pytest.mark.parametrize("flag", ["--annotation=a=b", "--sbom=true"])
 def test_what_would_go_unnoticed_is_refused(daemon: Daemon, tmp_path: Path, flag: str) -> None:
     built = daemon.knarr("build", flag, str(tmp_path))
     assert built.returncode == 1
@@ -168,6 +168,23 @@ def test_results_are_written_to_files(daemon: Daemon, context: Path, tmp_path: P
     with tarfile.open(tmp_path / "d.tar") as archive:
         assert "manifest.json" in archive.getnames()
     assert json.loads((tmp_path / "m").read_text())["image.name"] == "o:1"
+
+
+def test_a_cache_in_a_folder_outlives_the_engines_own(
+    daemon: Daemon, context: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("caches") / "new"
+    source = f"type=local,src={folder}"
+    first = daemon.knarr("build", "-q", "--cache-from", source, "--cache-to",
+                         f"type=local,dest={folder},mode=max", str(context))  # fmt: skip
+    assert first.returncode == 0, first.stderr
+    assert f"no cache in {folder} yet" in first.stderr
+    daemon.knarr("rmi", "-f", first.stdout.strip())
+    daemon.knarr("builder", "prune", "-af")
+    again = daemon.knarr("build", "--cache-from", source, str(context))
+    assert "DONE" not in again.stderr
+    assert "CACHED" in again.stderr
+    assert "knarr-cache" not in daemon.knarr("images").stdout
 
 
 def test_secrets_from_a_file_and_from_the_environment(daemon: Daemon, tmp_path: Path) -> None:

@@ -166,6 +166,22 @@ def test_registry_serve_is_a_word_of_knarr(daemon: Daemon) -> None:
     assert "--plain-http" in refused.stderr
 
 
+def test_a_build_cache_goes_through_a_registry(
+    daemon: Daemon, registry: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo one > /one\n")
+    cache = f"type=registry,ref={registry}/caches/app:main"
+    first = daemon.knarr("build", "-q", "--cache-to", cache, str(tmp_path))
+    assert first.returncode == 0, first.stderr
+    good(daemon, "rmi", "-f", first.stdout.strip())
+    good(daemon, "builder", "prune", "-af")
+    again = daemon.knarr("build", "--cache-from", cache, str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    assert "1 new step\n" in again.stderr
+    assert "DONE" not in again.stderr
+    assert "caches/app" not in good(daemon, "images")
+
+
 def test_a_build_pulls_what_it_stands_on(daemon: Daemon, guarded: str, tmp_path: Path) -> None:
     base, made = f"{guarded}/team/base:1", f"{guarded}/team/made:1"
     good(daemon, "login", "-u", ANNA.username, "--password-stdin", guarded, given=ANNA.password)

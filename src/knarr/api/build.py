@@ -116,6 +116,9 @@ async def build(
         keep_failed=own.keep_failed,
         allow=own.allow,
         timeout_s=own.timeout_seconds or None,
+        cache_to=own.cache_to,
+        cache_whole=own.cache_whole,
+        inline_cache=own.inline_cache,
     )
     if own.check:
         return _found(await engine.builds.check(wanted, aiter(request.body)))

@@ -74,6 +74,40 @@ def add_key(tx: Transaction, record: str, key: Digest, marks: Sequence[Mark] = (
     )
 
 
+def keys_of(db: Database, record: str) -> list[tuple[Digest, tuple[Mark, ...]]]:
+    """All keys that lead to a record, with their marks."""
+    found = db.query("SELECT key, marks FROM build_keys WHERE record = ? ORDER BY key", (record,))
+    return [
+        (Digest(row["key"]), msgspec.json.decode(row["marks"], type=tuple[Mark, ...]))
+        for row in found
+    ]
+
+
+def adopt(
+    tx: Transaction,
+    *,
+    kind: str,
+    description: str,
+    chain: Sequence[DiffId],
+    adds: bool,
+    size_bytes: int,
+    time_ns: int,
+    keys: Sequence[tuple[Digest, tuple[Mark, ...]]],
+) -> None:
+    """Remember what another engine did. The layers have rows already; adds: the last is its own."""
+    now_ns = time.time_ns()
+    record = secrets.token_hex(16)
+    tx.execute(
+        "INSERT INTO build_records (id, kind, description, diff_id, size_bytes, time_ns, made_ns,"
+        " used_ns, uses) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
+        (record, kind, description, chain[-1] if adds else None, size_bytes, time_ns, now_ns,
+         now_ns),
+    )  # fmt: skip
+    hold_layers(tx, HOLDER + record, chain)
+    for key, marks in keys:
+        add_key(tx, record, key, marks)
+
+
 def drop_unreachable(tx: Transaction) -> None:
     """Forget records that no key leads to any more."""
     rows = tx.execute(

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from knarr.dockerfile.lower import BaseRequest, BuildOptions, bases_needed
 from knarr.dockerfile.model import Dockerfile
+from knarr.dockerfile.platforms import host_platform
 from knarr.dockerfile.source import suggestion
 from knarr.errors import NotFound
 from knarr.image import Image, ImageService
@@ -56,6 +57,14 @@ class Bases:
                     here = await self._pulled(base, dockerfile, logins, say)
                 known[base] = here
         return known
+
+    async def fetched(self, ref: str, logins: Mapping[str, AuthConfig], say: Say) -> Image:
+        """An image that is not here, for this machine's platform. Raises NotFound, Unavailable."""
+        if self._puller is None:
+            raise NotFound(f"No such image: {ref}")
+        async for document in self._puller.pull(Reference.parse(ref), host_platform(), logins):
+            say(document)
+        return self._images.resolve(ref)
 
     async def _pulled(
         self,

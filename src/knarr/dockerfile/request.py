@@ -37,7 +37,10 @@ class BuildRequest:
     project: by what the last build of the same thing is known, for ``explain``.
     agents: sockets of SSH agents on this machine, by id.
     keep_failed: when a command fails, the state before it becomes an image.
-    allow: ``security.insecure``.
+    allow: ``network.host``, ``security.insecure``.
+    cache_from: images whose config may tell of steps. cache_to: the name of an image to be made
+    that tells of this build's steps; with cache_whole, of those of other stages, too.
+    inline_cache: the result itself tells of them.
     trace: documents for knarr's own client instead of text for people.
     """
 
@@ -55,6 +58,9 @@ class BuildRequest:
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
+    cache_to: str = ""
+    cache_whole: bool = False
+    inline_cache: bool = False
     pull: bool = False
     remove: bool = True
     squash: bool = False
@@ -73,6 +79,11 @@ class BuildRequest:
     @property
     def agent_sockets(self) -> dict[str, Path]:
         return {name: Path(path) for name, path in self.agents.items()}
+
+    @property
+    def tells_of_steps(self) -> bool:
+        """Whether the result is to carry its cache; the argument is BuildKit's way to say so."""
+        return self.inline_cache or self.build_args.get("BUILDKIT_INLINE_CACHE") in {"1", "true"}
 
     @property
     def allowed(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from knarr.build.ops import Image, Squash
 from knarr.build.progress import Silence
 from knarr.dockerfile.assembly import image_config, squashed_config
 from knarr.dockerfile.bases import Bases, documents
+from knarr.dockerfile.caches import Caches
 from knarr.dockerfile.lower import BuildOptions, Plan, Step, lower
 from knarr.dockerfile.model import Dockerfile
 from knarr.dockerfile.opening import Opened
@@ -61,12 +62,14 @@ class Building:
         self._solver = solver
         self._bases = bases
         self._say = say
+        self._caches = Caches(prepared.request, db, images, bases, say)
         self._base_ids: dict[str, ImageId] = {}
         self._last = LastBuild(db, _project(prepared), prepared.opened.trees)
 
     async def run(self) -> None:
         """Raises StepFailed, BuildError and what else can go wrong."""
         plan = await self._plan()
+        await self._caches.take_in()
         slots = _slots(plan)
         teller = self._teller(plan)
         listener = StepListener(
@@ -86,7 +89,9 @@ class Building:
                 raise self._told(plan, listener, error) from error
             listener.rest(result)
             config = await self._config(plan, session, result)
+            config = self._caches.told_in(config, plan.vertex, listener.keys)
             image = self._recorded(plan, config)
+            self._caches.give_out(config, plan.vertex, listener.keys)
         self._last.remember(_worked(plan, slots, listener))
         names = tuple(tag.familiar for tag in self._prepared.tags)
         teller.finished(image.id, names, _warnings(plan))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from knarr.cli.building.caching import CachePlace, cache_name
 from knarr.cli.building.context import Extras, Source, gathered
 from knarr.cli.building.options import BuildOptions
 from knarr.cli.cli import Cli
@@ -20,7 +21,7 @@ from knarr.errors import InvalidArgument, NotFound, Unsupported
 _SECRET_MAX: Final = 500 << 10  # bytes
 _OWN_FLAGS: Final = (
     "secret", "ssh", "build_context", "check", "explain", "on_error", "no_cache_filter", "allow",
-    "timeout",
+    "timeout", "cache_to",
 )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def refuse_own_flags(options: BuildOptions) -> None:
 
 def refuse_unsupported(options: BuildOptions) -> None:
     """What would go unnoticed: the image, or the cache, would lack what was asked for."""
-    for name in ("annotation", "attest", "cache_to", "provenance", "sbom"):
+    for name in ("annotation", "attest", "provenance", "sbom"):
         if getattr(options, name) not in {(), "", "0", "false"}:
             flag = name.replace("_", "-")
             raise Unsupported(f"knarr cannot do --{flag} yet: leave the flag out")
@@ -124,6 +125,8 @@ class Asking:
     source: Source
     extras: Extras
     knarr: bool
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[CachePlace, ...] = ()
 
     @property
     def sees_folder(self) -> bool:
@@ -152,7 +155,7 @@ class Asking:
             remote=source.remote,
             build_args=build_args(options, self.cli),
             labels=key_values(options.label),
-            cache_from=options.cache_from,
+            cache_from=self.cache_from,
             ulimits=options.ulimit,
             extra_hosts=options.add_host,
             limits={name: value for name, value in limits.items() if value},
@@ -181,7 +184,11 @@ class Asking:
             "Contexts": self._elsewhere(),
             "Project": self._project(),
             "TimeoutSeconds": options.timeout / 1e9,
+            "InlineCache": any(place.type == "inline" for place in self.cache_to),
         }
+        for place in self.cache_to:
+            if place.type != "inline":
+                own |= {"CacheTo": cache_name(place), "CacheWhole": place.whole}
         if beside:
             there = os.stat(self.source.folder)
             own["Folder"] = {

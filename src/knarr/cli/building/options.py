@@ -21,8 +21,15 @@ class BuildOptions(FlagGroup):
         Words, Flag("Further context: NAME=PATH, NAME=docker-image://IMAGE, NAME=URL")
     ] = ()
     builder: Annotated[str, Flag("No effect", hidden=True)] = ""
-    cache_from: Annotated[Words, Flag("Images whose layers another engine may use again")] = ()
-    cache_to: Annotated[Words, Flag("Refused: not there yet", hidden=True)] = ()
+    cache_from: Annotated[
+        Words, Flag("Use the cache of an image: NAME, type=registry,ref=NAME or type=local,src=DIR")
+    ] = ()
+    cache_to: Annotated[
+        Words,
+        Flag(
+            "Keep the cache: type=inline, type=registry,ref=NAME or type=local,dest=DIR[,mode=max]"
+        ),
+    ] = ()
     call: Annotated[str, Flag("'build', or 'check' to look for likely mistakes only")] = "build"
     cgroup_parent: Annotated[str, Flag("Parent cgroup of the steps")] = ""
     check: Annotated[bool, Flag("Look for likely mistakes, and build nothing")] = False

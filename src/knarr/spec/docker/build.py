@@ -57,6 +57,8 @@ class BuildExtension(Document, omit_defaults=True):
 
     extras: the archive has secrets and named contexts under ``.knarr-build``.
     contexts: named contexts that are no folders. agents: sockets of SSH agents, by id.
+    cache_to: name of an image to be made of the cache; cache_whole: with the steps of all stages.
+    inline_cache: the result carries its cache.
     trace: answer with BuildTrace documents. check: answer with findings, and build nothing.
     """
 
@@ -71,6 +73,9 @@ class BuildExtension(Document, omit_defaults=True):
     check: bool = False
     keep_failed: bool = False
     timeout_seconds: float = 0
+    cache_to: str = ""
+    cache_whole: bool = False
+    inline_cache: bool = False
 
 
 class BuildFinding(Document, omit_defaults=True):

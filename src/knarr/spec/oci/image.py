@@ -84,6 +84,29 @@ class History(SnakeDocument):
     empty_layer: bool = False
 
 
+class CachedKey(SnakeDocument):
+    """A key of knarr's build cache. marks: vertex, layers, time in nanoseconds, of each step."""
+
+    key: str = ""
+    marks: tuple[tuple[str, int, int], ...] = ()
+
+
+class CachedStep(SnakeDocument):
+    """A step of a build, for the cache of another engine.
+
+    layers: places in the config's ``rootfs.diff_ids``, lowest first; adds: the last is its own.
+    size: bytes of the files in it. time: what it says of itself, nanoseconds since the epoch.
+    """
+
+    kind: str = ""
+    description: str = ""
+    layers: tuple[int, ...] = ()
+    adds: bool = False
+    size: int = 0
+    time: int = 0
+    keys: tuple[CachedKey, ...] = ()
+
+
 class ImageDocument(SnakeDocument):
     """The image config blob, whose digest is the image's ID.
 
@@ -103,3 +126,4 @@ class ImageDocument(SnakeDocument):
     docker_version: str = ""
     container: str = ""
     comment: str = ""
+    build_cache: tuple[CachedStep, ...] = msgspec.field(name="knarr.build.cache", default=())

@@ -1,5 +1,6 @@
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from knarr.cli.building.asking import (
@@ -9,6 +10,7 @@ from knarr.cli.building.asking import (
     refuse_own_flags,
     refuse_unsupported,
 )
+from knarr.cli.building.caching import cache_sources, cache_targets, keep_cache
 from knarr.cli.building.context import find_context
 from knarr.cli.building.display import (
     TRACE,
@@ -40,19 +42,25 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
     knarr = engine_is_knarr(cli)
     if not knarr:
         refuse_own_flags(options)
-    elif options.cache_from:
-        cli.warn("WARNING: --cache-from has no effect: the engine looks in its own cache only")
+    targets = cache_targets(options.cache_to)
     asking = Asking(
         cli=cli,
         options=options,
         source=find_context(place, options.file, sys.stdin.buffer),
         extras=extras_of(options, cli),
         knarr=knarr,
+        cache_to=targets,
     )
     if options.check:
         return _checked(cli, _sent(asking))
-    built = _Built(cli, options)
-    image = built.shown(_sent(asking))
+    sources = cache_sources(cli, options.cache_from, knarr=knarr)
+    try:
+        image = _Built(cli, options).shown(_sent(replace(asking, cache_from=sources.refs)))
+    finally:
+        sources.give_back()
+    for target in targets:
+        if target.type != "inline":
+            keep_cache(cli, target)
     keep(cli, image, outputs, knarr=knarr)
     write_files(image, options.tag, iidfile=options.iidfile, metadata_file=options.metadata_file)
     if options.push or any(output.push for output in outputs):

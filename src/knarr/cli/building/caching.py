@@ -1,0 +1,143 @@
+"""``--cache-from`` and ``--cache-to``: caches in registries, in folders, and in the image itself.
+
+The engine knows images only; a cache in a folder is the image's OCI layout there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from knarr.cli.cli import Cli
+from knarr.cli.copying.pack import packed
+from knarr.cli.copying.unpack import unpack
+from knarr.client.calls import images
+from knarr.errors import InvalidArgument, KnarrError, Unsupported
+
+_LOADED: Final = re.compile(r"Loaded image(?: ID)?: (\S+)")
+_TYPES: Final = ("registry", "local", "inline")
+
+
+@dataclass(frozen=True, slots=True)
+class CachePlace:
+    """Where a cache is. ref: of an image. folder: of a layout. whole: steps of all stages."""
+
+    type: str
+    ref: str = ""
+    folder: str = ""
+    whole: bool = False
+
+    @classmethod
+    def parse(cls, text: str, flag: str) -> CachePlace:
+        """``type=registry,ref=NAME``, ``type=local,src=DIR``, or a name alone."""
+        if text == "inline" and flag == "cache-to":
+            return cls("inline")
+        if "=" not in text:
+            return cls("registry", text)
+        fields = dict(pair.partition("=")[::2] for pair in text.split(","))
+        kind = fields.get("type", "registry")
+        if kind not in _TYPES:
+            raise Unsupported(
+                f"--{flag} type={kind}: knarr keeps caches of the types {', '.join(_TYPES)}"
+            )
+        where = "src" if flag == "cache-from" else "dest"
+        needed = {"registry": "ref", "local": where}.get(kind, "")
+        if needed and not fields.get(needed):
+            raise InvalidArgument(f"--{flag} type={kind} needs {needed}=")
+        mode = fields.get("mode", "min")
+        if mode not in {"min", "max"}:
+            raise InvalidArgument(f'--{flag}: mode is min or max, not "{mode}"')
+        return cls(kind, fields.get("ref", ""), fields.get(where, ""), mode == "max")
+
+
+def cache_sources(cli: Cli, texts: tuple[str, ...], *, knarr: bool) -> Sources:
+    """Images that tell of steps; those in folders are taken in by the engine for this build."""
+    places = [CachePlace.parse(each, "cache-from") for text in texts for each in _split(text)]
+    if not knarr and any(place.type == "local" for place in places):
+        raise Unsupported("--cache-from type=local needs knarr's own engine: this is another one")
+    refs, borrowed = [], []
+    for place in places:
+        if place.type != "local":
+            refs.append(place.ref)
+        elif os.path.exists(os.path.join(place.folder, "index.json")):
+            borrowed.append(_taken_in(cli, place.folder))
+        else:
+            cli.warn(f"WARNING: no cache in {place.folder} yet")
+    return Sources(cli, (*refs, *borrowed), tuple(borrowed))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """``refs``: what the engine is told. ``borrowed``: of these, what goes again with the build."""
+
+    cli: Cli
+    refs: tuple[str, ...]
+    borrowed: tuple[str, ...] = ()
+
+    def give_back(self) -> None:
+        for ref in self.borrowed:
+            try:
+                self.cli.engine.ask(images.remove(ref, force=True))
+            except KnarrError as error:
+                self.cli.warn(f"WARNING: {error}")
+
+
+def _split(text: str) -> list[str]:
+    """Names may come several in one flag."""
+    return [text] if "=" in text else [each for each in text.split(",") if each]
+
+
+def _taken_in(cli: Cli, folder: str) -> str:
+    request = images.load(packed(f"{folder}/.", None), quiet=True)
+    told = "".join(each.get("stream", "") for each in _sound(cli.engine.lines(request)))
+    found = _LOADED.search(told)
+    if found is None:
+        raise KnarrError(f"{folder} holds no cache that an engine could read")
+    return found[1]
+
+
+def _sound(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for document in documents:
+        if (error := document.get("errorDetail")) is not None:
+            raise KnarrError(error.get("message", ""))
+        yield document
+
+
+def cache_targets(texts: tuple[str, ...]) -> tuple[CachePlace, ...]:
+    places = tuple(CachePlace.parse(text, "cache-to") for text in texts)
+    if len([place for place in places if place.type != "inline"]) > 1:
+        raise Unsupported("--cache-to: one place besides the image itself")
+    return places
+
+
+def cache_name(place: CachePlace) -> str:
+    """What the engine is to call the image of the cache; a folder needs one for a moment only."""
+    return place.ref if place.type == "registry" else f"knarr-cache-{os.getpid()}"
+
+
+def keep_cache(cli: Cli, place: CachePlace) -> None:
+    """Send the cache's image where it belongs; the engine has no more need of it."""
+    name = cache_name(place)
+    try:
+        if place.type == "registry":
+            _pushed(cli, name)
+            return
+        os.makedirs(place.folder, exist_ok=True)
+        with cli.engine.open(images.save((name,))) as answer:
+            unpack(answer.pieces(), place.folder, None, content=True, keep_owners=False)
+    finally:
+        cli.engine.ask(images.remove(name, force=True))
+
+
+def _pushed(cli: Cli, name: str) -> None:
+    from knarr.cli.credentials import header_for
+    from knarr.reference import Reference
+
+    reference = Reference.parse(name).tagged()
+    auth = header_for(cli, reference.domain)
+    request = images.push(reference.name, tag=reference.tag, auth=auth)
+    for _ in _sound(cli.engine.lines(request)):
+        pass
