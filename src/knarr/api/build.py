@@ -116,12 +116,15 @@ async def build(
         keep_failed=own.keep_failed,
         allow=own.allow,
         timeout_s=own.timeout_seconds or None,
+        debug_step=own.debug_step,
         cache_to=own.cache_to,
         cache_whole=own.cache_whole,
         inline_cache=own.inline_cache,
     )
     if own.check:
         return _found(await engine.builds.check(wanted, aiter(request.body)))
+    if own.call:
+        return _said(await engine.builds.answer(wanted, aiter(request.body), own.call))
     return await engine.builds.build(wanted, aiter(request.body))
 
 
@@ -192,6 +195,10 @@ def _logins(header: str) -> dict[str, AuthConfig]:
     except (ValueError, msgspec.MsgspecError) as error:
         raise InvalidArgument("X-Registry-Config is not valid base64url JSON") from error
     return {server: decode(bytes(login), AuthConfig) for server, login in logins.items()}
+
+
+async def _said(text: str) -> AsyncIterator[Progress]:
+    yield Progress(stream=text)
 
 
 async def _found(found: Sequence[Finding]) -> AsyncIterator[BuildFinding]:

@@ -37,6 +37,7 @@ class BuildRequest:
     project: by what the last build of the same thing is known, for ``explain``.
     agents: sockets of SSH agents on this machine, by id.
     keep_failed: when a command fails, the state before it becomes an image.
+    debug_step: the build ends before this step, and the state is an image; 0 for all of it.
     allow: ``network.host``, ``security.insecure``.
     cache_from: images whose config may tell of steps. cache_to: the name of an image to be made
     that tells of this build's steps; with cache_whole, of those of other stages, too.
@@ -73,6 +74,7 @@ class BuildRequest:
     project: str = ""
     trace: bool = False
     keep_failed: bool = False
+    debug_step: int = 0
     allow: tuple[str, ...] = ()
     timeout_s: float | None = None
 

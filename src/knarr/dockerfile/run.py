@@ -18,7 +18,7 @@ from knarr.dockerfile.opening import Opened
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.source import BuildError
 from knarr.dockerfile.telling import Console, Quiet, StepListener, Trace
-from knarr.errors import KnarrError
+from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import Digest, ImageId
 from knarr.image import Image as StoredImage
 from knarr.image import ImageService
@@ -83,6 +83,9 @@ class Building:
         listener.begin()
         with self._solver.leased() as lease:
             session = self._session(plan, listener, lease)
+            if self._request.debug_step:
+                await self._stop_before(plan, session, listener)
+                return
             try:
                 result = await self._solver.solve(plan.vertex, session)
             except KnarrError as error:
@@ -95,6 +98,19 @@ class Building:
         self._last.remember(_worked(plan, slots, listener))
         names = tuple(tag.familiar for tag in self._prepared.tags)
         teller.finished(image.id, names, _warnings(plan))
+
+    async def _stop_before(self, plan: Plan, session: Session, listener: StepListener) -> None:
+        """Everything that one step stands on, and then the state as an image."""
+        number = self._request.debug_step
+        step = next((each for each in plan.steps if each.number == number), None)
+        if step is None or step.before is None:
+            known = ", ".join(str(each.number) for each in plan.steps if each.before)
+            raise InvalidArgument(f"no step {number} to stop before: there are {known or 'none'}")
+        try:
+            below = await self._solver.solve(step.before.node, session)
+        except KnarrError as error:
+            raise self._told(plan, listener, error) from error
+        self._say_state(plan, step, below)
 
     async def _plan(self) -> Plan:
         quiet = self._request.quiet and not self._request.trace
@@ -166,7 +182,11 @@ class Building:
     def _say_state_before(self, plan: Plan, step: Step, listener: StepListener) -> None:
         """So that a person can look into it: the state before the step, as an image."""
         below = listener.state_before(step)
-        if not self._request.keep_failed or step.before is None or below is None:
+        if self._request.keep_failed and below is not None:
+            self._say_state(plan, step, below)
+
+    def _say_state(self, plan: Plan, step: Step, below: Layered) -> None:
+        if step.before is None:
             return
         config = image_config(plan, step.before, below)
         image = self._images.add(NewImage(config=config))

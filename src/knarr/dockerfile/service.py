@@ -15,12 +15,13 @@ from knarr.build import Solver, StepFailed
 from knarr.dockerfile import checks as _registered  # noqa: F401  each file registers itself
 from knarr.dockerfile.bases import Bases, Puller
 from knarr.dockerfile.check import Finding, Subject, findings
-from knarr.dockerfile.lower import BaseRequest, bases_needed, lower
+from knarr.dockerfile.lower import BaseRequest, Plan, bases_needed, lower
 from knarr.dockerfile.model import parse_dockerfile
 from knarr.dockerfile.opening import Opener
+from knarr.dockerfile.outline import outline, targets
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.run import Building, Prepared
-from knarr.errors import KnarrError
+from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import new_hex
 from knarr.image import ImageService
 from knarr.image.service import new_name
@@ -67,16 +68,30 @@ class BuildService:
             raise
         return self._stream(prepared, undo)
 
+    async def answer(self, request: BuildRequest, body: AsyncIterator[bytes], call: str) -> str:
+        """What the Dockerfile says of itself (outline.py): ``outline`` or ``targets``."""
+        async with AsyncExitStack() as undo:
+            prepared = await self._prepared(request, body, undo)
+        if call == "targets":
+            return targets(prepared.dockerfile)
+        if call != "outline":
+            raise InvalidArgument(f"unknown call {call}: outline and targets are known")
+        return outline(self._planned(prepared, all_stages=False))
+
     async def check(self, request: BuildRequest, body: AsyncIterator[bytes]) -> list[Finding]:
         """What the checks find in the Dockerfile; nothing is built and nothing pulled."""
         async with AsyncExitStack() as undo:
             prepared = await self._prepared(request, body, undo)
-        options = replace(prepared.options, all_stages=not request.target)
+        plan = self._planned(prepared, all_stages=not request.target)
+        return findings(Subject(plan=plan, ignore=prepared.opened.ignore))
+
+    def _planned(self, prepared: Prepared, *, all_stages: bool) -> Plan:
+        """Without pulling anything: a base that is not here is an empty one."""
+        options = replace(prepared.options, all_stages=all_stages)
         known: dict[BaseRequest, ImageDocument] = {}
         while needed := bases_needed(prepared.dockerfile, options, known):
             known |= {base: self._bases.document_here(base) for base in needed}
-        plan = lower(prepared.dockerfile, options, known)
-        return findings(Subject(plan=plan, ignore=prepared.opened.ignore))
+        return lower(prepared.dockerfile, options, known)
 
     async def files(self, ref: str) -> AsyncIterator[bytes]:
         """The file system of an image as one archive: what a build's result is without its layers.

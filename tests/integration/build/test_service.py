@@ -307,6 +307,18 @@ async def test_the_state_before_a_failed_step_is_kept_on_request(yard: Yard) -> 
     assert yard.files(before["Before"]) == {"before": "x\n 644"}
 
 
+async def test_a_build_can_be_stopped_before_a_step(yard: Yard) -> None:
+    dockerfile = "FROM busybox\nRUN echo one > /one\nENV A=b\nRUN false\n"
+    told = await yard.build(dockerfile, debug_step=4, tags=("stopped:1",))
+    (state,) = [each.aux for each in told.documents if isinstance(each.aux, dict)]
+    assert yard.files(state["Before"])["one"].startswith("one\n")
+    assert "A=b" in (yard.config(state["Before"]).env or ())
+    with pytest.raises(NotFound):
+        yard.rooms.images.resolve("stopped:1")
+    told = await yard.build(dockerfile, debug_step=1)
+    assert told.error == "no step 1 to stop before: there are 2, 3, 4"
+
+
 async def test_a_folder_that_both_can_see_is_not_sent(yard: Yard, tmp_path: Path) -> None:
     folder = tmp_path / "context"
     (folder / "src").mkdir(parents=True)

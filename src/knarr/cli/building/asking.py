@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from knarr.cli.building.caching import CachePlace, cache_name
 from knarr.cli.building.context import Extras, Source, gathered
+from knarr.cli.building.layouts import SCHEME, Lent
 from knarr.cli.building.options import BuildOptions
 from knarr.cli.cli import Cli
 from knarr.cli.config import Config
@@ -21,7 +22,7 @@ from knarr.errors import InvalidArgument, NotFound, Unsupported
 _SECRET_MAX: Final = 500 << 10  # bytes
 _OWN_FLAGS: Final = (
     "secret", "ssh", "build_context", "check", "explain", "on_error", "no_cache_filter", "allow",
-    "timeout", "cache_to",
+    "timeout", "cache_to", "debug_step",
 )  # fmt: skip
 
 
@@ -73,6 +74,16 @@ def extras_of(options: BuildOptions, cli: Cli) -> Extras:
                 raise NotFound(f"failed to get build context {name}: path {value} not found")
             folders[name.lower()] = value
     return Extras(secrets=secrets, folders=folders)
+
+
+def lent_contexts(options: BuildOptions, lent: Lent) -> tuple[tuple[str, str], ...]:
+    """Named contexts that are OCI layouts in folders, with the images that the engine got."""
+    pairs = key_values(options.build_context)
+    return tuple(
+        (name, lent.layout(value.removeprefix(SCHEME)))
+        for name, value in pairs.items()
+        if value.startswith(SCHEME)
+    )
 
 
 def _secret(text: str, environ: Mapping[str, str]) -> tuple[str, bytes]:
@@ -127,6 +138,7 @@ class Asking:
     knarr: bool
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[CachePlace, ...] = ()
+    lent: tuple[tuple[str, str], ...] = ()  # named contexts that the engine has as images
 
     @property
     def sees_folder(self) -> bool:
@@ -177,6 +189,8 @@ class Asking:
             "Trace": True,
             "Extras": bool(self.extras) or beside,
             "Check": options.check,
+            "Call": "" if options.call in {"build", "check"} else options.call,
+            "DebugStep": options.debug_step,
             "KeepFailed": options.on_error == "shell",
             "NoCacheFilter": list(options.no_cache_filter),
             "Allow": list(options.allow),
@@ -199,9 +213,10 @@ class Asking:
     def _elsewhere(self) -> dict[str, str]:
         """Named contexts that are no folders."""
         pairs = key_values(self.options.build_context)
-        return {
+        elsewhere = {
             name: value for name, value in pairs.items() if name.lower() not in self.extras.folders
         }
+        return elsewhere | {name: f"docker-image://{image}" for name, image in self.lent}
 
     def _project(self) -> str:
         """By what this build is known the next time: its first name, or where it lies."""

@@ -6,18 +6,15 @@ The engine knows images only; a cache in a folder is the image's OCI layout ther
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from knarr.cli.building.layouts import Lent, sound
 from knarr.cli.cli import Cli
-from knarr.cli.copying.pack import packed
 from knarr.cli.copying.unpack import unpack
 from knarr.client.calls import images
-from knarr.errors import InvalidArgument, KnarrError, Unsupported
+from knarr.errors import InvalidArgument, Unsupported
 
-_LOADED: Final = re.compile(r"Loaded image(?: ID)?: (\S+)")
 _TYPES: Final = ("registry", "local", "inline")
 
 
@@ -53,57 +50,25 @@ class CachePlace:
         return cls(kind, fields.get("ref", ""), fields.get(where, ""), mode == "max")
 
 
-def cache_sources(cli: Cli, texts: tuple[str, ...], *, knarr: bool) -> Sources:
-    """Images that tell of steps; those in folders are taken in by the engine for this build."""
+def cache_sources(cli: Cli, texts: tuple[str, ...], lent: Lent, *, knarr: bool) -> tuple[str, ...]:
+    """Images that tell of steps; those in folders are lent to the engine for this build."""
     places = [CachePlace.parse(each, "cache-from") for text in texts for each in _split(text)]
     if not knarr and any(place.type == "local" for place in places):
         raise Unsupported("--cache-from type=local needs knarr's own engine: this is another one")
-    refs, borrowed = [], []
+    refs = []
     for place in places:
         if place.type != "local":
             refs.append(place.ref)
         elif os.path.exists(os.path.join(place.folder, "index.json")):
-            borrowed.append(_taken_in(cli, place.folder))
+            refs.append(lent.layout(place.folder))
         else:
             cli.warn(f"WARNING: no cache in {place.folder} yet")
-    return Sources(cli, (*refs, *borrowed), tuple(borrowed))
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """``refs``: what the engine is told. ``borrowed``: of these, what goes again with the build."""
-
-    cli: Cli
-    refs: tuple[str, ...]
-    borrowed: tuple[str, ...] = ()
-
-    def give_back(self) -> None:
-        for ref in self.borrowed:
-            try:
-                self.cli.engine.ask(images.remove(ref, force=True))
-            except KnarrError as error:
-                self.cli.warn(f"WARNING: {error}")
+    return tuple(refs)
 
 
 def _split(text: str) -> list[str]:
     """Names may come several in one flag."""
     return [text] if "=" in text else [each for each in text.split(",") if each]
-
-
-def _taken_in(cli: Cli, folder: str) -> str:
-    request = images.load(packed(f"{folder}/.", None), quiet=True)
-    told = "".join(each.get("stream", "") for each in _sound(cli.engine.lines(request)))
-    found = _LOADED.search(told)
-    if found is None:
-        raise KnarrError(f"{folder} holds no cache that an engine could read")
-    return found[1]
-
-
-def _sound(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for document in documents:
-        if (error := document.get("errorDetail")) is not None:
-            raise KnarrError(error.get("message", ""))
-        yield document
 
 
 def cache_targets(texts: tuple[str, ...]) -> tuple[CachePlace, ...]:
@@ -139,5 +104,5 @@ def _pushed(cli: Cli, name: str) -> None:
     reference = Reference.parse(name).tagged()
     auth = header_for(cli, reference.domain)
     request = images.push(reference.name, tag=reference.tag, auth=auth)
-    for _ in _sound(cli.engine.lines(request)):
+    for _ in sound(cli.engine.lines(request)):
         pass

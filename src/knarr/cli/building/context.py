@@ -35,7 +35,7 @@ class Extras:
 
     def members(self) -> Iterator[bytes]:
         for name, value in self.secrets.items():
-            yield from _text_member(f"{_EXTRAS}/secrets/{name}", value, mode=0o600)
+            yield from text_member(f"{_EXTRAS}/secrets/{name}", value, mode=0o600)
         for name, folder in self.folders.items():
             rules = _ignore_rules(folder, "")
             yield from _folder_members(folder, rules, f"{_EXTRAS}/contexts/{name}/")
@@ -80,9 +80,9 @@ class Source:
 
     def _outside(self) -> Iterator[bytes]:
         if self.text is not None:
-            yield from _text_member(self.dockerfile, self.text)
+            yield from text_member(self.dockerfile, self.text)
             if self.rules_text is not None:
-                yield from _text_member(f"{self.dockerfile}.dockerignore", self.rules_text)
+                yield from text_member(f"{self.dockerfile}.dockerignore", self.rules_text)
 
 
 def find_context(place: str, dockerfile: str, stdin: BinaryIO) -> Source:
@@ -100,7 +100,7 @@ def find_context(place: str, dockerfile: str, stdin: BinaryIO) -> Source:
     folder = os.path.realpath(place)
     if dockerfile == "-":
         return Source(folder=folder, dockerfile=_free_name(folder), text=stdin.read(_FILE_MAX))
-    return _in_folder(folder, dockerfile or _default_name(folder))
+    return _in_folder(folder, dockerfile)
 
 
 def _from_stdin(dockerfile: str, stdin: BinaryIO) -> Source:
@@ -113,10 +113,11 @@ def _from_stdin(dockerfile: str, stdin: BinaryIO) -> Source:
     return Source(text=head + stdin.read(_FILE_MAX))
 
 
-def _in_folder(folder: str, dockerfile: str) -> Source:
+def _in_folder(folder: str, given: str) -> Source:
     """A Dockerfile inside of the folder keeps its path; one from elsewhere is sent along."""
+    dockerfile = given or _default_name(folder)
     path = os.path.join(folder, dockerfile)
-    if not os.path.exists(path):
+    if given and not os.path.exists(path):
         path = os.path.abspath(dockerfile)
     real = os.path.realpath(path)
     relative = os.path.relpath(real, folder)
@@ -164,7 +165,7 @@ def _ignore_rules(folder: str, dockerfile: str, text: bytes | None = None) -> Ig
 # The archive
 
 
-def _text_member(name: str, content: bytes, mode: int = 0o644) -> Iterator[bytes]:
+def text_member(name: str, content: bytes, mode: int = 0o644) -> Iterator[bytes]:
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(content), mode
     yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")

@@ -30,7 +30,10 @@ class BuildOptions(FlagGroup):
             "Keep the cache: type=inline, type=registry,ref=NAME or type=local,dest=DIR[,mode=max]"
         ),
     ] = ()
-    call: Annotated[str, Flag("'build', or 'check' to look for likely mistakes only")] = "build"
+    call: Annotated[
+        str,
+        Flag("'build'; 'check' for likely mistakes, 'outline' for what a target takes, 'targets'"),
+    ] = "build"
     cgroup_parent: Annotated[str, Flag("Parent cgroup of the steps")] = ""
     check: Annotated[bool, Flag("Look for likely mistakes, and build nothing")] = False
     compress: Annotated[bool, Flag("No effect", hidden=True)] = False
@@ -39,6 +42,7 @@ class BuildOptions(FlagGroup):
     cpu_shares: Annotated[int, Flag("Relative weight of CPU", short="-c")] = 0
     cpuset_cpus: Annotated[str, Flag("CPUs to run on (0-3, 0,1)")] = ""
     cpuset_mems: Annotated[str, Flag("Memory nodes to use (0-3, 0,1)")] = ""
+    debug_step: Annotated[int, Flag("Stop before the step of this number, with a shell")] = 0
     disable_content_trust: Annotated[bool, Flag("No effect", hidden=True)] = True
     explain: Annotated[
         bool, Flag("Say for each step whether it was there already, or what changed")

@@ -59,6 +59,8 @@ class BuildExtension(Document, omit_defaults=True):
     contexts: named contexts that are no folders. agents: sockets of SSH agents, by id.
     cache_to: name of an image to be made of the cache; cache_whole: with the steps of all stages.
     inline_cache: the result carries its cache.
+    call: answer with what the Dockerfile says (outline, targets), and build nothing.
+    debug_step: build until this step only, and answer with the state before it, as an image.
     trace: answer with BuildTrace documents. check: answer with findings, and build nothing.
     """
 
@@ -71,6 +73,8 @@ class BuildExtension(Document, omit_defaults=True):
     project: str = ""
     trace: bool = False
     check: bool = False
+    call: str = ""
+    debug_step: int = 0
     keep_failed: bool = False
     timeout_seconds: float = 0
     cache_to: str = ""

@@ -7,6 +7,7 @@ from knarr.cli.building.asking import (
     Asking,
     engine_is_knarr,
     extras_of,
+    lent_contexts,
     refuse_own_flags,
     refuse_unsupported,
 )
@@ -20,6 +21,7 @@ from knarr.cli.building.display import (
     failure_text,
     slowest,
 )
+from knarr.cli.building.layouts import Lent, sound
 from knarr.cli.building.options import BuildOptions
 from knarr.cli.building.results import Output, keep, write_files
 from knarr.cli.cli import Cli
@@ -53,11 +55,20 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
     )
     if options.check:
         return _checked(cli, _sent(asking))
-    sources = cache_sources(cli, options.cache_from, knarr=knarr)
+    if options.call != "build":
+        return _answered(cli, _sent(asking))
+    lent = Lent(cli)
     try:
-        image = _Built(cli, options).shown(_sent(replace(asking, cache_from=sources.refs)))
+        asking = replace(
+            asking,
+            cache_from=cache_sources(cli, options.cache_from, lent, knarr=knarr),
+            lent=lent_contexts(options, lent),
+        )
+        image = _Built(cli, options).shown(_sent(asking))
     finally:
-        sources.give_back()
+        lent.give_back()
+    if options.debug_step:
+        return 0
     for target in targets:
         if target.type != "inline":
             keep_cache(cli, target)
@@ -69,12 +80,14 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
 
 
 def _check(options: BuildOptions) -> None:
-    if options.call not in {"build", "check"}:
-        raise Unsupported(f"--call={options.call}: knarr knows build and check")
+    if options.call not in {"build", "check", "outline", "targets"}:
+        raise Unsupported(f"--call={options.call}: knarr knows build, check, outline and targets")
     refuse_unsupported(options)
     options.check = options.check or options.call == "check"
     if options.progress not in {"auto", "tty", "plain", "quiet", "rawjson", "none"}:
         raise InvalidArgument(f'invalid progress mode "{options.progress}"')
+    if options.debug_step < 0:
+        raise InvalidArgument(f"invalid --debug-step {options.debug_step}: steps count from 1")
     if options.on_error not in {"", "shell"}:
         raise InvalidArgument(f'invalid --on-error "{options.on_error}": only shell is known')
     if "," in options.platform:
@@ -115,6 +128,9 @@ class _Built:
                 self._take(document)
         finally:
             self._display.end()
+        if self._options.debug_step:
+            self._shell(f"A shell in the state before step {self._options.debug_step}")
+            return ""
         if self._options.explain:
             for line in explanation(self._steps):
                 self._cli.print(line)
@@ -154,16 +170,17 @@ class _Built:
         if told:
             self._cli.err.write(told)
         if self._before and self._options.on_error == "shell":
-            self._shell()
+            self._shell("A shell in the state before the step")
         raise Exit(code or 1, f"ERROR: {message}")
 
-    def _shell(self) -> None:
-        """In the state before the failed step, which goes away with the shell."""
+    def _shell(self, what: str) -> None:
+        """In the state before a step, which goes away with the shell."""
         from knarr.cli.commands.container.run import run
         from knarr.cli.create.options import ContainerOptions
 
-        self._cli.warn("A shell in the state before the step; 'exit' ends it.")
-        shell = ContainerOptions(interactive=True, tty=True, rm=True, entrypoint="/bin/sh")
+        self._cli.warn(f"{what}; 'exit' ends it.")
+        tty = sys.stdin.isatty()
+        shell = ContainerOptions(interactive=True, tty=tty, rm=True, entrypoint="/bin/sh")
         try:
             run(self._cli, self._before, options=shell)
         except KnarrError as error:
@@ -185,6 +202,13 @@ def _checked(cli: Cli, documents: Iterable[dict[str, Any]]) -> int:
         return 0
     cli.print(f"Check complete, {count} warning{'s have' if count > 1 else ' has'} been found!")
     return 1
+
+
+def _answered(cli: Cli, documents: Iterable[dict[str, Any]]) -> int:
+    """What the engine says of the Dockerfile."""
+    for document in sound(documents):
+        cli.print(document.get("stream", "").removesuffix("\n"))
+    return 0
 
 
 def _push(cli: Cli, options: BuildOptions) -> None:

@@ -1,0 +1,101 @@
+"""OCI layouts in folders: lent to the engine as images for the length of a build.
+
+Source: OCI image-spec, image-layout.md; buildx reference, "build-context" (oci-layout://).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from knarr.cli.building.context import text_member
+from knarr.cli.cli import Cli
+from knarr.cli.copying.pack import packed
+from knarr.client.calls import images
+from knarr.client.lean import dumps
+from knarr.errors import InvalidArgument, KnarrError, NotFound
+
+SCHEME: Final = "oci-layout://"
+_REF_NAME: Final = "org.opencontainers.image.ref.name"
+_LOADED: Final = re.compile(r"Loaded image(?: ID)?: (\S+)")
+_PLACE: Final = re.compile(
+    r"(?P<folder>.+?)(?:@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))?"
+)
+_END: Final = b"\0" * 1024
+
+
+class Lent:
+    """Images that go again with the build. Their names are this program's own."""
+
+    def __init__(self, cli: Cli) -> None:
+        self._cli = cli
+        self._names: list[str] = []
+
+    def layout(self, place: str) -> str:
+        """The name under which the engine has what is at ``FOLDER[:TAG|@DIGEST]``."""
+        request = images.load(lone_image(place), quiet=True)
+        told = "".join(each.get("stream", "") for each in sound(self._cli.engine.lines(request)))
+        found = _LOADED.search(told)
+        if found is None:
+            raise KnarrError(f"{place} holds no image that the engine could read")
+        name = f"knarr-lent-{os.getpid()}-{len(self._names)}"
+        self._cli.engine.ask(images.tag(found[1], name))
+        self._names.append(name)
+        return name
+
+    def give_back(self) -> None:
+        for name in self._names:
+            try:
+                self._cli.engine.ask(images.remove(name, force=True))
+            except KnarrError as error:
+                self._cli.warn(f"WARNING: {error}")
+
+
+def sound(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Raises KnarrError for the one that is an error."""
+    for document in documents:
+        if (error := document.get("errorDetail")) is not None:
+            raise KnarrError(error.get("message", ""))
+        yield document
+
+
+def lone_image(place: str) -> Iterator[bytes]:
+    """The layout with the one image that is meant, and without names: none here is moved."""
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise InvalidArgument(f"{place} is no place of an OCI layout")
+    folder = found["folder"]
+    try:
+        with open(os.path.join(folder, "index.json"), "rb") as file:
+            index = json.load(file)
+        with open(os.path.join(folder, "oci-layout"), "rb") as file:
+            layout = file.read()
+    except FileNotFoundError as error:
+        raise NotFound(f"{folder} is no OCI layout: it has no {error.filename}") from error
+    except ValueError as error:
+        raise InvalidArgument(f"{folder}/index.json is no JSON: {error}") from error
+    meant = _meant(index, found["tag"] or "", found["digest"] or "", folder)
+    bare = {**index, "manifests": [{**meant, "annotations": {}}]}
+    yield from text_member("oci-layout", layout)
+    yield from text_member("index.json", dumps(bare).encode())
+    yield from packed(os.path.join(folder, "blobs"), None)
+    yield _END
+
+
+def _meant(index: Any, tag: str, digest: str, folder: str) -> dict[str, Any]:
+    manifests = index.get("manifests", []) if isinstance(index, dict) else []
+    named = {tag or "latest"}
+    tagged = [each for each in manifests if each.get("annotations", {}).get(_REF_NAME) in named]
+    if digest:
+        manifests = [each for each in manifests if each.get("digest") == digest]
+    elif tag or tagged:
+        manifests = tagged
+    by_digest = {each.get("digest"): each for each in manifests}
+    if len(by_digest) == 1:
+        return dict(manifests[0])
+    if not manifests:
+        raise NotFound(f"{folder} has no image {digest or tag}".rstrip())
+    raise InvalidArgument(f"{folder} has {len(by_digest)} images: say which, as {folder}:TAG")
