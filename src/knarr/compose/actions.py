@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from knarr.compose.changes import Change
+from knarr.compose.update_policy import UpdatePolicy
 
 CREATED: Final = "all created"  # the key of the point after which containers start
 
@@ -207,6 +208,44 @@ class RecreateContainer(ContainerAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollOut(Action):
+    """The containers of a service replaced a few at a time, each new one well before the next.
+
+    policy: of this; back: of the way back when it fails.  to_before: to what each container was
+    before, not to what the file says.  downtime: nobody answers meanwhile.
+    """
+
+    service: str
+    steps: tuple[RecreateContainer, ...]
+    policy: UpdatePolicy
+    back: UpdatePolicy
+    to_before: bool = False
+    downtime: bool = False
+
+    resource: ClassVar[str] = "Service"
+    doing: ClassVar[str] = "Rolling out"
+    done: ClassVar[str] = "Rolled out"
+
+    @property
+    def name(self) -> str:
+        return self.service
+
+    @property
+    def service_name(self) -> str:
+        return self.service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenameContainer(ContainerAction):
+    """container: its name from now on."""
+
+    id: str
+
+    doing: ClassVar[str] = "Renaming"
+    done: ClassVar[str] = "Renamed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartContainer(ContainerAction):
     doing: ClassVar[str] = "Starting"
     done: ClassVar[str] = "Started"
@@ -214,8 +253,11 @@ class StartContainer(ContainerAction):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopContainer(ContainerAction):
+    """drain_s: how long it may end what it has begun, where others can have what is new."""
+
     id: str
     timeout: int | None = None  # seconds; the container's own when None
+    drain_s: int = 0
 
     doing: ClassVar[str] = "Stopping"
     done: ClassVar[str] = "Stopped"
@@ -332,8 +374,18 @@ def describe(action: Action) -> dict[str, Any]:
         shown["service"] = action.service_name
     if isinstance(action, RecreateContainer):
         shown["downtime"] = action.was_running
-        shown["changes"] = [
-            {"attribute": each.attribute, "old": each.old, "new": each.new}
-            for each in action.changes
+        shown["changes"] = _changes(action)
+    if isinstance(action, RollOut):
+        shown["downtime"] = action.downtime
+        shown["order"] = action.policy.order
+        shown["parallelism"] = action.policy.at_once(len(action.steps))
+        shown["containers"] = [
+            {"name": each.container, "changes": _changes(each)} for each in action.steps
         ]
     return shown
+
+
+def _changes(action: RecreateContainer) -> list[dict[str, str]]:
+    return [
+        {"attribute": each.attribute, "old": each.old, "new": each.new} for each in action.changes
+    ]

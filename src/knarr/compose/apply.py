@@ -1,10 +1,10 @@
 """Carries a plan out through the engine's API: the one place of the room that changes anything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from knarr.client.calls import containers, images, networks, volumes
+from knarr.client.calls import containers, images, networks, ports, volumes
 from knarr.compose import labels, schedule
 from knarr.compose.actions import (
     Action,
@@ -24,7 +24,9 @@ from knarr.compose.actions import (
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
+    RenameContainer,
     RestartContainer,
+    RollOut,
     RunProvider,
     StartContainer,
     StopContainer,
@@ -37,12 +39,14 @@ from knarr.compose.means import Means
 from knarr.compose.observed import Observed, name_of
 from knarr.compose.project import Project, Service
 from knarr.compose.report import Progress, State
+from knarr.compose.rollout import Roller
 from knarr.compose.roster import Roster
 from knarr.compose.translation import network_body, volume_body
 from knarr.compose.waiting import OptionalFailed, wait_for
 from knarr.errors import Conflict, KnarrError, NotFound
 from knarr.spec.docker.container import ContainerSummary
 from knarr.spec.docker.image import ImageInspect
+from knarr.spec.docker.shared_ports import Drained
 
 
 def apply(plan: Plan, project: Project, observed: Observed, engines: Engines, means: Means) -> None:
@@ -76,6 +80,8 @@ class _Applier:
             RunProvider: self._provide,
             CreateContainer: self._create,
             RecreateContainer: self._recreate,
+            RollOut: self._roll_out,
+            RenameContainer: self._rename,
             StartContainer: self._start,
             StopContainer: self._stop,
             RestartContainer: self._restart,
@@ -204,28 +210,30 @@ class _Applier:
     def _summary(self, identifier: str) -> ContainerSummary | None:
         return next((each for each in self._observed.containers if each.id == identifier), None)
 
+    def _roll_out(self, action: RollOut) -> str:
+        return Roller(self._maker, self._hooks).roll(action)
+
+    def _rename(self, action: RenameContainer) -> None:
+        self._engines.do(containers.rename(action.id, action.container))
+
     def _start(self, action: StartContainer) -> None:
         service = self._service(action.service)
         identifier = self._roster.id_of(action.container)
         self._maker.inject(service, identifier)
         self._engines.do(containers.start(identifier))
         self._means.started(action, identifier)
-        for hook in service.get("post_start", []):
-            self._hook(identifier, action, hook)
+        self._hooks(identifier, action.container, service, "post_start")
 
-    def _hook(self, identifier: str, action: Any, hook: Mapping[str, Any]) -> None:
-        run_hook(
-            self._engines,
-            identifier,
-            hook,
-            lambda data: self._means.output(action.container, data),
-        )
+    def _hooks(self, identifier: str, name: str, service: Service | None, which: str) -> None:
+        for hook in service.get(which, []) if service else ():
+            run_hook(self._engines, identifier, hook, lambda data: self._means.output(name, data))
 
     def _stop(self, action: StopContainer) -> None:
         service = self._project.all_services.get(action.service)
         try:
-            for hook in service.get("pre_stop", []) if service else ():
-                self._hook(action.id, action, hook)
+            if action.drain_s:
+                self._engines.ask(ports.drain(action.id, timeout=action.drain_s), Drained)
+            self._hooks(action.id, action.container, service, "pre_stop")
             self._engines.do(containers.stop(action.id, timeout=action.timeout))
         except NotFound:
             return
@@ -233,8 +241,7 @@ class _Applier:
     def _restart(self, action: RestartContainer) -> None:
         self._engines.do(containers.restart(action.id, timeout=action.timeout))
         service = self._project.all_services.get(action.service)
-        for hook in service.get("post_start", []) if service else ():
-            self._hook(action.id, action, hook)
+        self._hooks(action.id, action.container, service, "post_start")
 
     def _kill(self, action: KillContainer) -> None:
         self._engines.do(containers.kill(action.id, signal=action.signal))

@@ -26,7 +26,13 @@ from knarr.compose.translation import (
     project_labels,
     with_containers,
 )
-from knarr.spec.docker.container import ContainerCreate, ContainerCreated, ContainerSummary
+from knarr.spec.docker.container import (
+    ContainerCreate,
+    ContainerCreated,
+    ContainerSummary,
+    EndpointSettings,
+    NetworkingConfig,
+)
 from knarr.spec.document import encode
 
 _API_SEVERAL_ENDPOINTS: Final = (1, 44)
@@ -76,6 +82,31 @@ class Maker:
         """The identifier of a new container. called: its name for now, when not ``name`` yet."""
         scene = self._scene(service, number, name, inherited or {})
         return self._made(scene, called or name, more_labels or {})
+
+    def make_again(
+        self,
+        service: Service,
+        request: ContainerCreate,
+        called: str,
+        more_labels: Mapping[str, str],
+    ) -> str:
+        """The identifier of a new container as a request of another time says."""
+        own = dict(sorted({**request.labels, **more_labels}.items()))
+        endpoints = (
+            dict(request.networking_config.endpoints_config) if (request.networking_config) else {}
+        )
+        later: dict[str, EndpointSettings] = {}
+        if self.observed.api < _API_SEVERAL_ENDPOINTS:
+            mode = request.host_config.network_mode if request.host_config else ""
+            later = {name: each for name, each in endpoints.items() if name != mode}
+            endpoints = {name: each for name, each in endpoints.items() if name == mode}
+        body = config(
+            request, labels=own, networking_config=NetworkingConfig(endpoints_config=endpoints)
+        )
+        identifier = self.create(service, body, called)
+        for name, settings in later.items():
+            self._join(name, identifier, settings)
+        return identifier
 
     def one_off(self, container: OneOff) -> str:
         service = container.service
@@ -193,6 +224,8 @@ class Maker:
         declared = scene.service.get("networks", {})
         for key in scene.service.networks_by_priority[1:]:
             settings = endpoint(key, declared[key] or {}, scene)
-            plain = msgspec.json.decode(encode(settings))
-            name = self.project.networks[key]["name"]
-            self.engines.do(networks.connect(name, identifier, plain))
+            self._join(self.project.networks[key]["name"], identifier, settings)
+
+    def _join(self, network: str, identifier: str, settings: EndpointSettings) -> None:
+        plain = msgspec.json.decode(encode(settings))
+        self.engines.do(networks.connect(network, identifier, plain))

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
-from knarr.client.calls import containers, images, networks, volumes
+from knarr.client.calls import containers, images, networks, ports, volumes
 from knarr.compose import labels
 from knarr.compose.engine import Engines
 from knarr.compose.observed import Observed
 from knarr.compose.project import Project
+from knarr.compose.rolling import fixed_ports
 from knarr.spec.docker.container import ContainerInspect, ContainerSummary
 from knarr.spec.docker.image import ImageInspect
 from knarr.spec.docker.network import Network
+from knarr.spec.docker.shared_ports import SharedPort
 from knarr.spec.docker.volume import VolumeList
 
 
@@ -27,7 +29,15 @@ def observe(engines: Engines, project: Project, separator: str = "-") -> Observe
         volumes={each.name: each for each in engines.ask(volumes.list_(), VolumeList).volumes},
         images=images_of(engines, project, separator),
         api=engines.api,
+        shares_ports=_shares_ports(engines, project),
     )
+
+
+def _shares_ports(engines: Engines, project: Project) -> bool:
+    """Asked only where it matters."""
+    if not any(fixed_ports(each) for each in project.services.values()):
+        return False
+    return engines.ask_for(ports.shared(), tuple[SharedPort, ...]) is not None
 
 
 def images_of(engines: Engines, project: Project, separator: str = "-") -> dict[str, ImageInspect]:

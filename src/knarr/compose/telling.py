@@ -9,6 +9,7 @@ from knarr.compose.actions import (
     PullImage,
     RecreateContainer,
     RemoveContainer,
+    RollOut,
     StartContainer,
     StopContainer,
 )
@@ -41,6 +42,8 @@ def tell(project: str, work: Sequence[Action], kept: Iterable[tuple[str, str]]) 
 
 
 def _lines(action: Action) -> list[str]:
+    if isinstance(action, RollOut):
+        return _rollout(action)
     word = _WORDS.get(type(action), action.doing.lower())
     head = f"  {word} {action.resource.lower()} {action.name}"
     if not isinstance(action, RecreateContainer):
@@ -48,3 +51,16 @@ def _lines(action: Action) -> list[str]:
     if action.was_running:
         head += " (out of reach while it is replaced)"
     return [head, *(f"      {change}" for change in action.changes)]
+
+
+def _rollout(action: RollOut) -> list[str]:
+    at_once = action.policy.at_once(len(action.steps))
+    reach = "out of reach meanwhile" if action.downtime else "without downtime"
+    head = (
+        f"  roll out service {action.service} ({action.policy.order}, {at_once} at a time, {reach})"
+    )
+    lines = [head]
+    for step in action.steps:
+        lines.append(f"    replace container {step.container}")
+        lines += [f"      {change}" for change in step.changes]
+    return lines

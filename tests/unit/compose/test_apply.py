@@ -9,12 +9,13 @@ from knarr.client.endpoint import Endpoint
 from knarr.compose import labels
 from knarr.compose.actions import Plan
 from knarr.compose.apply import apply
+from knarr.compose.draft import UpOptions
 from knarr.compose.engine import Engines
 from knarr.compose.files import Texts
 from knarr.compose.lifecycle import DownOptions, plan_down
 from knarr.compose.means import Means
 from knarr.compose.observed import Observed
-from knarr.compose.plan import UpOptions, plan_up
+from knarr.compose.plan import plan_up
 from knarr.compose.project import Project
 from knarr.compose.report import Progress, State
 from knarr.errors import Conflict

@@ -13,8 +13,10 @@ from knarr.compose.actions import (
     RemoveContainer,
     StartContainer,
 )
+from knarr.compose.draft import UpOptions
 from knarr.compose.observed import Observed
-from knarr.compose.plan import FORCE, NEVER, UpOptions, plan_up
+from knarr.compose.plan import plan_up
+from knarr.compose.reasons import FORCE, NEVER
 from knarr.errors import InvalidArgument, NotFound
 from support.projects import container_of, observed_of, project_of
 

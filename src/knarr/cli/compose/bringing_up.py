@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from knarr.cli.compose.building import BuildOptions, build
 from knarr.cli.compose.images import pull
 from knarr.cli.compose.logs import LogPrinter
-from knarr.compose.actions import BuildImage, RecreateContainer
+from knarr.compose.actions import BuildImage, RecreateContainer, RollOut
 from knarr.compose.consistency import check_container_names
 from knarr.compose.discovery import is_true
+from knarr.compose.draft import UpOptions
 from knarr.compose.images import ImageOptions, plan_images
 from knarr.compose.observing import with_details
-from knarr.compose.plan import DIVERGED, FORCE, NEVER, UpOptions, plan_up
+from knarr.compose.plan import plan_up
+from knarr.compose.reasons import DIVERGED, FORCE, NEVER
 from knarr.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -92,13 +94,22 @@ def build_printer(call: Call, plan: Plan) -> LogPrinter:
     return printer
 
 
+def replacements(plan: Plan) -> list[RecreateContainer]:
+    """Everything that a plan puts in the place of something else."""
+    alone = [each for each in plan.actions if isinstance(each, RecreateContainer)]
+    rolled = [each for each in plan.actions if isinstance(each, RollOut)]
+    return alone + [step for each in rolled for step in each.steps]
+
+
+def rolls_out(plan: Plan) -> bool:
+    return any(isinstance(each, RollOut) for each in plan.actions)
+
+
 def plan_for(call: Call, project: Project, observed: Observed, options: UpOptions) -> Plan:
     """The plan; where it replaces something, with what was there to tell why."""
     plan = plan_up(project, observed, options)
     unexplained = [
-        each.replaced
-        for each in plan.actions
-        if isinstance(each, RecreateContainer) and each.changes[0].attribute == "configuration"
+        each.replaced for each in replacements(plan) if each.changes[0].attribute == "configuration"
     ]
     if not unexplained:
         return plan

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.compose.display import MODES, Display, display
-from knarr.compose.actions import Action, Await, Checkpoint, Plan, RunProvider
+from knarr.compose.actions import Action, Await, Checkpoint, Plan, RollOut, RunProvider
 from knarr.compose.apply import apply
 from knarr.compose.config import select
 from knarr.compose.discovery import Found, ProjectOptions, find, is_true
@@ -249,6 +249,9 @@ class Call:
     def _show(self, actions: Iterable[Action]) -> None:
         for action in actions:
             if isinstance(action, Checkpoint):
+                continue
+            if isinstance(action, RollOut):
+                self._show(action.steps)
                 continue
             self.report(Progress(subject=action.subject, text=action.doing))
             if not isinstance(action, Await):

@@ -16,10 +16,10 @@ from knarr.cli.exit import Exit
 from knarr.client.calls import containers, system
 from knarr.compose import labels
 from knarr.compose.actions import StartContainer
+from knarr.compose.draft import UpOptions
 from knarr.compose.lifecycle import plan_start, plan_stop, selected
 from knarr.compose.observed import RUNNING, Observed, is_one_off
 from knarr.compose.observing import containers_of
-from knarr.compose.plan import UpOptions
 from knarr.compose.project import Project
 from knarr.compose.report import Progress
 from knarr.errors import KnarrError, NotFound
@@ -62,7 +62,9 @@ class Foreground:
         printer: LogPrinter,
         attach: Iterable[str],
         ending: Ending,
+        began: float = 0.0,
     ) -> None:
+        """began: since when what containers wrote is shown of those that run already; seconds."""
         self._call = call
         self._project = project
         self._observed = observed
@@ -70,6 +72,7 @@ class Foreground:
         self._follower = Follower(call, printer)
         self._attach = set(attach)
         self._ending = ending
+        self._began = began
         self._names: dict[str, str] = {}  # of the containers that are watched
         self._services: dict[str, str] = {}
         self._alive: set[str] = set()
@@ -107,7 +110,7 @@ class Foreground:
         for container in wanted:
             if container.state == RUNNING:
                 self._alive.add(container.id)
-                self._show(container.id, tail="0")
+                self._show(container.id, since=f"{self._began:f}")
         with _interruptible(), self._with_keys(keys=keys):
             try:
                 self._start(wait_timeout)

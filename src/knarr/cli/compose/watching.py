@@ -11,12 +11,14 @@ from knarr.cli.compose.logs import LogPrinter, short_name
 from knarr.client.calls import images
 from knarr.client.context import ignore_rules
 from knarr.compose import labels
+from knarr.compose.draft import UpOptions
 from knarr.compose.file_events import FileEvents
 from knarr.compose.hooks import run_hook
 from knarr.compose.images import all_builds
 from knarr.compose.lifecycle import plan_restart
 from knarr.compose.observed import RUNNING, Observed
-from knarr.compose.plan import FORCE, NEVER, UpOptions, plan_up
+from knarr.compose.plan import plan_up
+from knarr.compose.reasons import FORCE, NEVER
 from knarr.compose.report import Progress
 from knarr.compose.syncing import copy, differing
 from knarr.compose.watched import Copied, Rule, Work, rules_of, work_of

@@ -33,7 +33,8 @@ def plan(
         project = call.project(services, scale=flags.scale)
         observed = call.observe(project)
         images = plan_images(project, observed, image_options(call, flags))
-        containers = plan_for(call, project, observed, up_options(call, flags, services))
+        options = up_options(call, flags, services, roll=True)
+        containers = plan_for(call, project, observed, options)
         for warning in (*images.warnings, *containers.warnings):
             call.warn(warning)
         work = [*images.work, *containers.work]

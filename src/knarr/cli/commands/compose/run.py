@@ -15,12 +15,13 @@ from knarr.client.calls import containers
 from knarr.compose import command as shell
 from knarr.compose import dotenv
 from knarr.compose.discovery import is_true
+from knarr.compose.draft import UpOptions
 from knarr.compose.images import ImageOptions
 from knarr.compose.making import OneOff, create_one_off
 from knarr.compose.naming import one_off_name
 from knarr.compose.observed import Observed
 from knarr.compose.one_off import RunOptions, one_off
-from knarr.compose.plan import UpOptions, plan_dependencies
+from knarr.compose.plan import plan_dependencies
 from knarr.compose.project import Project
 from knarr.errors import InvalidArgument, KnarrError
 

@@ -21,7 +21,7 @@ def scale(
         project = call.project(services, dependencies=not no_deps, scale=scales)
         project = prepared(call, project)
         observed = ensure_images(call, project, image_options(call, flags))
-        plan = plan_for(call, project, observed, up_options(call, flags, services))
+        plan = plan_for(call, project, observed, up_options(call, flags, services, roll=True))
         call.carry_out(plan, project, observed)
 
 

@@ -1,4 +1,6 @@
 import os
+import time
+from dataclasses import replace
 
 from knarr.cli.attached import STDIN_FD
 from knarr.cli.cli import Cli
@@ -8,6 +10,7 @@ from knarr.cli.compose.bringing_up import (
     ensure_images,
     image_options,
     plan_for,
+    rolls_out,
     up_options,
 )
 from knarr.cli.compose.building import BuildOptions
@@ -17,8 +20,8 @@ from knarr.cli.compose.foreground import Ending, Foreground
 from knarr.cli.compose.logs import LogPrinter
 from knarr.cli.compose.providing import prepared
 from knarr.compose.discovery import is_true
-from knarr.compose.plan import FORCE
 from knarr.compose.project import Project
+from knarr.compose.reasons import FORCE
 from knarr.errors import InvalidArgument
 
 
@@ -77,7 +80,7 @@ def up(
         in_front = not (detach or wait or no_start or call.dry_run)
         options = up_options(
             call, flags, services,
-            start=not (no_start or in_front), wait=wait, inherit=not renew_anon_volumes,
+            start=not no_start, roll=not no_start, wait=wait, inherit=not renew_anon_volumes,
             timeout=positive_timeout(cli, timeout),
             **({"recreate_dependencies": FORCE} if always_recreate_deps else {}),
         )  # fmt: skip
@@ -88,6 +91,9 @@ def up(
             quiet=flags.quiet_pull, builds=BuildOptions(quiet=quiet_build),
         )  # fmt: skip
         plan = plan_for(call, project, observed, options)
+        if in_front and not rolls_out(plan):  # what starts does so when its output is followed
+            plan = plan_for(call, project, observed, replace(options, start=False))
+        began = time.time()
         call.carry_out(plan, project, observed, wait_timeout=limit)
         if not in_front:
             return 0
@@ -98,7 +104,7 @@ def up(
             prefix=not no_log_prefix,
             timestamps=timestamps,
         )
-        foreground = Foreground(call, project, observed, printer, shown, ending)
+        foreground = Foreground(call, project, observed, printer, shown, ending, began)
         if watch or any(each.get("develop") for each in project.services.values()):
             from knarr.cli.compose.watching import Watcher
 

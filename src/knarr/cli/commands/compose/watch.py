@@ -9,9 +9,10 @@ from knarr.cli.compose.flags import Common
 from knarr.cli.compose.logs import LogPrinter
 from knarr.cli.compose.providing import prepared
 from knarr.cli.compose.watching import Watcher
+from knarr.compose.draft import UpOptions
 from knarr.compose.images import ImageOptions
-from knarr.compose.plan import NEVER, UpOptions
 from knarr.compose.project import Project
+from knarr.compose.reasons import NEVER
 
 
 @command("compose watch", usage="[SERVICE...]")
