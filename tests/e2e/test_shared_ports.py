@@ -3,6 +3,7 @@
 import socket
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -37,7 +38,7 @@ def answers(port: int, number: int = 40, host: str = "127.0.0.1") -> Counter[str
     """Who answered how often; a connection that fails is an error."""
     found: Counter[str] = Counter()
     for _ in range(number):
-        with socket.create_connection((host, port), timeout=10) as connection:
+        with socket.create_connection((host, port), timeout=40) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             with connection.makefile("rb") as answer:
                 found[answer.read().split(b"\r\n\r\n")[1].decode().strip()] += 1
@@ -120,6 +121,27 @@ def test_a_new_daemon_knows_who_shares(daemon: Daemon, port: int) -> None:
     assert set(answers(port)) == {"kn-one", "kn-two"}
     daemon.docker("rm", "-f", "kn-one").check_returncode()
     assert set(answers(port)) == {"kn-two"}
+
+
+def test_who_was_never_answered_by_one_that_has_gone_reaches_another(
+    daemon: Daemon, port: int
+) -> None:
+    serve(daemon, "kn-one", port, "--cap-add", "NET_ADMIN")
+    until_all_are_ready(daemon, "kn-one")
+    daemon.docker("exec", "kn-one", "ip", "link", "set", "eth0", "down").check_returncode()
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(answers, port, 1)
+        until(lambda: _half_open(port))
+        serve(daemon, "kn-two", port)
+        daemon.docker("rm", "-f", "kn-one").check_returncode()
+        assert asking.result(timeout=60) == {"kn-two": 1}
+
+
+def _half_open(port: int) -> bool:
+    """Whether some connection to the port of this machine has not been answered yet."""
+    with open("/proc/net/tcp") as table:
+        fields = [line.split() for line in table]
+    return any(each[2].endswith(f":{port:04X}") and each[3] == "02" for each in fields[1:])
 
 
 def test_a_stranger_is_refused_and_told_who_has_the_port(daemon: Daemon, port: int) -> None:

@@ -236,6 +236,16 @@ class RollOut(Action):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdmitContainer(ContainerAction):
+    """Gives new connections to one that was drained, and stays after all."""
+
+    id: str
+
+    doing: ClassVar[str] = "Admitting"
+    done: ClassVar[str] = "Admitted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenameContainer(ContainerAction):
     """container: its name from now on."""
 

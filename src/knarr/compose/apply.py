@@ -8,6 +8,7 @@ from knarr.client.calls import containers, images, networks, ports, volumes
 from knarr.compose import labels, schedule
 from knarr.compose.actions import (
     Action,
+    AdmitContainer,
     Await,
     BuildImage,
     Checkpoint,
@@ -82,6 +83,7 @@ class _Applier:
             RecreateContainer: self._recreate,
             RollOut: self._roll_out,
             RenameContainer: self._rename,
+            AdmitContainer: self._admit,
             StartContainer: self._start,
             StopContainer: self._stop,
             RestartContainer: self._restart,
@@ -212,6 +214,9 @@ class _Applier:
 
     def _roll_out(self, action: RollOut) -> str:
         return Roller(self._maker, self._hooks).roll(action)
+
+    def _admit(self, action: AdmitContainer) -> None:
+        self._engines.do(ports.admit(action.id))
 
     def _rename(self, action: RenameContainer) -> None:
         self._engines.do(containers.rename(action.id, action.container))

@@ -45,6 +45,7 @@ class Observed:
     inspected: Mapping[str, ContainerInspect] = field(default_factory=dict)  # by id
     api: tuple[int, int] = (1, 41)
     shares_ports: bool = False  # the engine can put several containers behind one port
+    draining: frozenset[str] = frozenset()  # identifiers of those that get no new connections
 
     def of_service(self, service: str) -> list[ContainerSummary]:
         """The service's containers, lowest number first; one-off ones are left out."""

@@ -23,21 +23,28 @@ def containers_of(engines: Engines, project: str) -> tuple[ContainerSummary, ...
 
 def observe(engines: Engines, project: Project, separator: str = "-") -> Observed:
     """Everything that a plan for the project depends on."""
+    shared = _shared_ports(engines, project)
     return Observed(
         containers=containers_of(engines, project.name),
         networks=engines.ask(networks.list_(), tuple[Network, ...]),
         volumes={each.name: each for each in engines.ask(volumes.list_(), VolumeList).volumes},
         images=images_of(engines, project, separator),
         api=engines.api,
-        shares_ports=_shares_ports(engines, project),
+        shares_ports=shared is not None,
+        draining=frozenset(
+            backend.container
+            for port in shared or ()
+            for backend in port.containers
+            if backend.state == "draining"
+        ),
     )
 
 
-def _shares_ports(engines: Engines, project: Project) -> bool:
-    """Asked only where it matters."""
+def _shared_ports(engines: Engines, project: Project) -> tuple[SharedPort, ...] | None:
+    """None where the engine knows of no such thing, or nothing depends on it."""
     if not any(fixed_ports(each) for each in project.services.values()):
-        return False
-    return engines.ask_for(ports.shared(), tuple[SharedPort, ...]) is not None
+        return None
+    return engines.ask_for(ports.shared(), tuple[SharedPort, ...])
 
 
 def images_of(engines: Engines, project: Project, separator: str = "-") -> dict[str, ImageInspect]:

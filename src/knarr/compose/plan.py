@@ -5,12 +5,13 @@ dependencies, and only when all are created does the first one start. A service 
 updated is rolled out instead, in the place of its start.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from knarr.compose.actions import (
     CREATED,
+    AdmitContainer,
     Await,
     Checkpoint,
     CreateContainer,
@@ -165,9 +166,14 @@ class _Up:
         there = [each for each in there if each.id not in gone]
         why = {each.id: reasons.of(service, each, self._recreation(service)) for each in there}
         # What is up to date stays first, lowest number first; what is obsolete goes first.
-        there.sort(key=lambda each: (bool(why[each.id]), number_of(each)))
-        surplus = {name_of(each): self.draft.stop_and_remove(each) for each in there[wanted:]}
+        there.sort(key=lambda each: (bool(why[each.id]), number_of(each), len(name_of(each))))
+        twins = _twins(there)
+        there = [each for each in there if each not in twins]
+        surplus = {
+            name_of(each): self.draft.stop_and_remove(each) for each in (*twins, *there[wanted:])
+        }
         after = self._before_creation(service)
+        after |= {surplus[name_of(each)] for each in twins}  # their names are needed
         self.created[service.name] = []
         self.to_start[service.name] = []
         self.to_roll[service.name] = []
@@ -226,6 +232,15 @@ class _Up:
         name = self._own_name(service, container, surplus)
         if container.state == RUNNING and container.id not in self.draft.stopped:
             self.kept.append((service.name, name))
+            if container.id in self.draft.observed.draining:
+                self.draft.add(
+                    AdmitContainer(
+                        key=f"admit {name}",
+                        service=service.name,
+                        container=name,
+                        id=container.id,
+                    )
+                )
         else:
             self.to_start[service.name].append(name_of(container))
 
@@ -425,6 +440,18 @@ class _Up:
                 )
             )
         return key
+
+
+def _twins(there: Sequence[ContainerSummary]) -> list[ContainerSummary]:
+    """Those of a number that another has before them: a rollout was cut short between the two."""
+    seen: set[int] = set()
+    twins = []
+    for each in there:
+        number = number_of(each)
+        if number and number in seen:
+            twins.append(each)
+        seen.add(number)
+    return twins
 
 
 def _awaited(service: Service, project: Project) -> str:

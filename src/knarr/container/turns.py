@@ -20,7 +20,7 @@ _COMPOSE: Final = "com.docker.compose."
 _POLL_SECONDS: Final = 0.02
 _SLOW_POLL_SECONDS: Final = 0.25
 _EAGER_POLLS: Final = 250
-_QUIET_POLLS: Final = 3  # without a connection: one may be on its way
+_QUIET_POLLS: Final = 5  # without a connection: one may be on its way
 
 
 def port_group(labels: dict[str, str]) -> str:

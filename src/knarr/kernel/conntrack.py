@@ -2,7 +2,8 @@
 
 The kernel decides once per flow whether its addresses are translated. A UDP flow that began before
 a port was published, or that goes on after its container went, would follow the old decision for
-as long as packets come.
+as long as packets come. A TCP connection that a container never answered is tried again by the
+client's kernel, and could reach another container that shares the port.
 
 Source: linux/netfilter/nfnetlink_conntrack.h; net/netfilter/nf_conntrack_netlink.c.
 """
@@ -16,6 +17,7 @@ from typing import Final
 
 from knarr.kernel.netlink import Netlink, Request, attribute, attributes, nest, u8, u32
 
+TCP: Final = 6
 UDP: Final = 17
 _SUBSYSTEM: Final = 1 << 8
 _GET, _DELETE = (_SUBSYSTEM | number for number in (1, 2))
@@ -46,31 +48,33 @@ def _header(family: int) -> bytes:
     return struct.pack(">BBH", family, 0, 0)
 
 
-def udp_flows(netlink: Netlink, family: int, *, to_port: int | None = None) -> list[Flow]:
-    """The UDP flows of an address family, to one port or to any.
+def flows(
+    netlink: Netlink, family: int, protocol: int, *, to_port: int | None = None
+) -> list[Flow]:
+    """The flows of an address family and a protocol (TCP, UDP), to one port or to any.
 
     Kernels before 5.8 do not filter, so the answer is looked through here as well.
     """
-    protocol = u8(1, UDP)
+    wanted = u8(1, protocol)
     flags = _BY_PROTOCOL
     if to_port is not None:
-        protocol += attribute(3, struct.pack(">H", to_port))
+        wanted += attribute(3, struct.pack(">H", to_port))
         flags |= _BY_PORT
-    body = _header(family) + nest(_TUPLE_ORIGINAL, nest(_TUPLE_PROTOCOL, protocol))
+    body = _header(family) + nest(_TUPLE_ORIGINAL, nest(_TUPLE_PROTOCOL, wanted))
     body += nest(_FILTER, u32(_FILTER_ORIGINAL, flags), u32(_FILTER_REPLY, 0))
     found = []
     for reply in netlink.dump(Request(_GET, body, "list connections")):
-        flow = _flow(reply)
+        flow = _flow(reply, protocol)
         if flow is not None and to_port in {None, flow.to_port}:
             found.append(flow)
     return found
 
 
-def _flow(body: bytes) -> Flow | None:
+def _flow(body: bytes, number: int) -> Flow | None:
     found = dict(attributes(body[4:]))
     original = dict(attributes(found[_TUPLE_ORIGINAL]))
     protocol = dict(attributes(original[_TUPLE_PROTOCOL]))
-    if protocol[1] != bytes((UDP,)):
+    if protocol[1] != bytes((number,)):
         return None
     back = dict(attributes(dict(attributes(found[_TUPLE_REPLY]))[_TUPLE_IP]))
     source = back.get(1) or back[3]

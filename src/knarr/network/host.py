@@ -336,23 +336,27 @@ class HostNetwork:
         self._reaper.act([netlink.remove_link(name) for name in links])
 
     def forget_flows(self, ports: Iterable[PublishedPort], *, gone: Iterable[Address] = ()) -> None:
-        """UDP flows to ``ports``, and those that ``gone`` answered, are decided upon anew."""
-        published = {port.host_port for port in ports if port.protocol == "udp"}
+        """Flows to ``ports`` are decided upon anew: of UDP, and of TCP where a port is shared.
+
+        gone: only those that these addresses answered.
+        """
+        known = list(ports)
         left = set(gone)
-        if not published:
-            return
-        only = next(iter(published)) if len(published) == 1 else None
-        for family in (nftables.IPV4, nftables.IPV6):
-            flows = conntrack.udp_flows(self._conntrack, family, to_port=only)
-            conntrack.forget(
-                self._conntrack,
-                family,
-                [
-                    flow
-                    for flow in flows
-                    if flow.to_port in published and (not left or flow.reply_from in left)
-                ],
-            )
+        udp = {port.host_port for port in known if port.protocol == "udp"}
+        tcp = {port.host_port for port in known if port.protocol == "tcp" and port.group}
+        for protocol, published in ((conntrack.UDP, udp), (conntrack.TCP, tcp)):
+            only = next(iter(published)) if len(published) == 1 else None
+            for family in (nftables.IPV4, nftables.IPV6) if published else ():
+                flows = conntrack.flows(self._conntrack, family, protocol, to_port=only)
+                conntrack.forget(
+                    self._conntrack,
+                    family,
+                    [
+                        flow
+                        for flow in flows
+                        if flow.to_port in published and (not left or flow.reply_from in left)
+                    ],
+                )
 
     # After a crash
 

@@ -149,7 +149,7 @@ class Plugs:
         links, entries = _links(endpoints), [*port_entries(ports), *shared.remove]
         if links or entries:
             await self.worker.act(self.host.unplug, links, entries, shared.add)
-        if any(port.protocol == "udp" for port in ports):
+        if any(port.protocol == "udp" or port.group for port in ports):
             gone = {port.target for port in ports}
             await self.worker.act(self.host.forget_flows, ports, gone=gone)
         with self.db.transaction() as tx:
