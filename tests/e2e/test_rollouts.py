@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.conftest import PeerDocker
 from support.daemon import Daemon
 from support.load import Load
 from support.waiting import until
@@ -167,6 +168,7 @@ def test_rollback_brings_back_the_revision_before_and_again_what_it_took_away(
     assert set(project.containers()) == {"knroll-web-1", "knroll-web-2"}
 
 
+@pytest.mark.long
 def test_what_fails_is_paused_or_passed_over_when_that_is_asked(project: Project) -> None:
     project.write("update_config: {order: start-first, failure_action: pause}")
     project.up()
@@ -182,6 +184,7 @@ def test_what_fails_is_paused_or_passed_over_when_that_is_asked(project: Project
     project.ready(2)
 
 
+@pytest.mark.long
 def test_rollout_needs_no_words_in_the_file_and_does_nothing_where_nothing_changed(
     project: Project,
 ) -> None:
@@ -219,7 +222,7 @@ def test_the_plan_says_how_and_a_dry_run_changes_nothing(project: Project) -> No
     assert project.containers() == before
 
 
-@pytest.mark.parametrize("version", ["one", "two"])
+@pytest.mark.parametrize("version", [pytest.param("one", marks=pytest.mark.long), "two"])
 def test_a_rollout_that_was_cut_short_is_ended_or_undone_by_the_next_up(
     project: Project, version: str
 ) -> None:
@@ -245,6 +248,40 @@ def test_a_rollout_that_was_cut_short_is_ended_or_undone_by_the_next_up(
     project.ready(2)
     again = project.compose("plan", VERSION=version)
     assert again.returncode == 0, again.stdout
+
+
+@pytest.mark.needs("dockerd")
+def test_docker_is_told_what_it_cannot_do_and_stops_first(
+    dockerd: PeerDocker, tmp_path: Path
+) -> None:
+    file = tmp_path / "compose.yaml"
+    text = FILE.format(port=8080, more=START_FIRST).replace("replicas: 2", "replicas: 1")
+    file.write_text(text)
+
+    def compose(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "knarr", "compose", "-f", str(file), *words],
+            env={**dockerd.environment, **variables},
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    try:
+        assert compose("up", "-d").returncode == 0
+        rolled = compose("up", "-d", VERSION="two")
+        assert rolled.returncode == 0, rolled.stderr
+        assert "this engine gives port 8080 to one container only" in rolled.stderr
+        shown = dockerd("exec", "knroll-web-1", "cat", "/index.html")
+        assert shown.stdout == "two\n"
+        failed = compose("up", "-d", RUN="exit 4")
+        assert failed.returncode == 1
+        assert "rolled back" in failed.stderr
+        back = compose("rollback")
+        assert back.returncode == 0, back.stderr
+        assert dockerd("exec", "knroll-web-1", "cat", "/index.html").stdout == "one\n"
+        scaled = compose("up", "-d", "--scale", "web=2")
+        assert "of 2 just one can start" in scaled.stderr
+    finally:
+        assert compose("down", "-t", "0").returncode == 0
 
 
 def test_one_fixed_port_is_spread_over_the_containers_of_a_scaled_service(project: Project) -> None:
