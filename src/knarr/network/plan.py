@@ -110,7 +110,8 @@ def bridge_plan(network: Network, names: Names, *, mtu: int) -> BridgePlan:
 def _network_entries(network: Network, bridge: str) -> Iterable[Entry]:
     key = interface_key(bridge)
     yield ruleset.BRIDGES, Element(key)
-    yield ruleset.WITHIN, Element(key + key)
+    if not is_isolated(network):  # the bridge keeps them apart: so must we, as their router
+        yield ruleset.WITHIN, Element(key + key)
     if network.internal:
         yield ruleset.INTERNAL, Element(key)
     for subnet in network.subnets:

@@ -1,8 +1,11 @@
 """Networks of one's own: reach, isolation, both IP versions, on and off while running."""
 
+from ipaddress import ip_address, ip_network
+
 import pytest
 
 from knarr.errors import Conflict, Forbidden, NotFound
+from knarr.kernel import netlink as rtnetlink
 from knarr.network import EndpointRequest, NetworkService, PortRequest
 from knarr.spec.docker.container import EndpointIPAMConfig, EndpointSettings
 from knarr.spec.docker.network import IPAM, IPAMConfig, NetworkCreate
@@ -108,6 +111,16 @@ async def test_containers_without_icc_reach_the_outside_but_not_each_other(
     assert reaches_by_every_way(one, two, "apart") == set()
     outside.listen("0.0.0.0", 80)
     assert one.space.reaches(OUTSIDE, 80)
+    # nor by way of the router, with routes that a container may have set itself
+    for cage, other in ((one, two), (two, one)):
+        for own, gateway in ((other.address("apart"), 4), (other.address6("apart"), 6)):
+            route = rtnetlink.set_route(
+                ip_network(own),
+                link=cage.space.index("eth0"),
+                gateway=ip_address(cage.space.gateway(gateway)),
+            )
+            cage.space.act(route)
+    assert reaches_by_every_way(one, two, "apart") == set()
 
 
 async def test_addresses_are_as_asked_for(networks: NetworkService, run: Runner) -> None:
