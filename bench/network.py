@@ -30,7 +30,7 @@ while True:
     asked = client.recv(100)
     if asked == b"ask":
         client.sendall(b"answer")
-    elif os.fork() == 0:
+    elif asked == b"bytes" and os.fork() == 0:
         for _ in range({MIB} * 4):
             client.sendall(piece)
         os._exit(0)

@@ -172,3 +172,59 @@ async def test_ufw_that_denies_all_lets_containers_through_and_published_ports(
     assert works(cage, outside)
     cage.space.listen("0.0.0.0", 81)
     assert not outside.reaches(HOST, 81)
+
+
+# A system bus and firewalld in namespaces of their own: processes, mounts, and the test's network.
+FIREWALLD = """
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/dbus /run/settings
+cat >/run/bus.conf <<END
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><listen>unix:path=/run/dbus/system_bus_socket</listen><policy context="default">
+<allow user="*"/><allow own="*"/><allow send_type="method_call"/><allow send_type="signal"/>
+<allow send_requested_reply="true"/><allow receive_type="method_call"/>
+<allow receive_type="signal"/><allow receive_requested_reply="true"/>
+</policy></busconfig>
+END
+dbus-daemon --config-file=/run/bus.conf --nofork --nopidfile &
+until test -S /run/dbus/system_bus_socket; do sleep 0.1; done
+firewalld --nofork --nopid --system-config /run/settings >/dev/null &
+until firewall-cmd --state 2>/dev/null; do sleep 0.2; done
+while read words; do firewall-cmd $words; done
+"""
+
+
+@pytest.mark.long
+@pytest.mark.needs("firewalld")
+async def test_firewalld_lets_containers_through_also_after_each_reload(
+    outside: Namespace, run: Runner
+) -> None:
+    outside.listen("0.0.0.0", 90)
+    argv = ("unshare", "-m", "-p", "-f", "--mount-proc", "--kill-child", "sh", "-c", FIREWALLD)
+    cage = await run("one", ports=PUBLISH)
+    firewall = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert firewall.stdin is not None
+    assert firewall.stdout is not None
+    try:
+        told = iter(firewall.stdout)
+        assert next(told) == "running\n"
+        await eventually(opened_by_us)
+        assert works(cage, outside)
+        for words in ("--add-interface=up0", "--reload", "--set-default-zone=drop", "--reload"):
+            print(words, file=firewall.stdin, flush=True)
+            assert next(told) == "success\n"
+        await eventually(opened_by_us)
+        assert works(cage, outside)
+        cage.space.listen("0.0.0.0", 81)
+        assert not outside.reaches(HOST, 81)
+        later = await run("two")
+        assert later.space.reaches(OUTSIDE, 90)
+    finally:
+        firewall.kill()
+        firewall.communicate()
+
+
+def opened_by_us() -> bool:
+    return "let through" in command("nft", "list", "chain", "inet", "firewalld", "filter_FORWARD")

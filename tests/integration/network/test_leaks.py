@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from knarr.kernel.nftables import NfTables
 from knarr.network import EndpointRequest, NetworkService, PortRequest
 from knarr.network.ruleset import PORTS4, RANGES4
 from knarr.spec.docker.network import NetworkCreate
@@ -52,6 +53,10 @@ async def check_nothing_is_left(
         assert host.nftables(lambda tables, s=set_: tables.elements("knarr", s.name)) == []  # type: ignore[misc]
     for table in ("endpoints", "published_ports", "network_members"):
         assert networks._db.query(f"SELECT * FROM {table}") == []
+    directory = networks._registry.directory
+    assert all(names_ == {} for names_ in directory._names.values())
+    assert all(known == {} for known in directory._addresses.values())
+    assert networks._nameserver._served == {}
     for name in names:
         network = networks.resolve(name)
         assert networks.inspect(name).containers == {}
@@ -103,4 +108,8 @@ async def _storm(
         cage.space.close()
     run.cages.clear()
     await check_nothing_is_left(host, networks, run, names, capacity=61)
+    for name in names:
+        await networks.remove(name)
+    await eventually(lambda: not any(link.startswith("kb") for link in host.links()))
+    await eventually(lambda: host.nftables(NfTables.tables) == [])
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before + 2)
