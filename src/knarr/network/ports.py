@@ -23,7 +23,7 @@ from knarr.network.model import Address, PortRequest, PublishedPort
 
 EPHEMERAL: Final = range(32768, 61000)
 HELD_AT_MOST: Final = 512  # ports of one container
-_EVERYWHERE: Final = IPv4Address("0.0.0.0")
+_LOCALHOST: Final = (IPv4Address("0.0.0.0"), IPv4Address("127.0.0.1"))
 _LOOPBACK6: Final = IPv6Address("::1")
 _MEET_LOOPBACK: Final = (IPv6Address("::"), _LOOPBACK6)
 _NO_SUCH_PROTOCOL: Final = (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EAFNOSUPPORT)
@@ -81,7 +81,7 @@ class PortTable:
         for port in ports:
             if port.host_ip in _MEET_LOOPBACK and not port.group:
                 return str(port.target), port.container_port
-        if any(port.host_ip == _EVERYWHERE for port in ports):
+        if any(port.host_ip in _LOCALHOST for port in ports):
             return "127.0.0.1", number
         return None
 
@@ -195,7 +195,7 @@ class PortTable:
             return
         if _meets_loopback(place) and self._doors:
             self._doors.closing(place[2])
-        elif place[:2] == ("tcp", _EVERYWHERE):
+        elif place[0] == "tcp" and place[1] in _LOCALHOST:
             self._close_door(place[2])
         held.close()
 
@@ -206,7 +206,7 @@ class PortTable:
         """
         protocol, host, number = place
         there = any((protocol, each, number) in self._sockets for each in _MEET_LOOPBACK)
-        held = (protocol, host) == ("tcp", _EVERYWHERE) and place in self._sockets
+        held = protocol == "tcp" and host in _LOCALHOST and place in self._sockets
         if self._doors is None or not held or there or number in self._own_doors:
             return
         with suppress(OSError):
