@@ -88,8 +88,7 @@ ABILITIES: dict[str, Probe] = {
         for name in (
             "busybox", "iptables", "crun", "runc", "nft", "docker", "podman", "skopeo",
             "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl", "bash", "zsh",
-            "fish", "ufw",
-            "firewalld",
+            "fish", "ufw", "firewalld", "mkfs.btrfs",
             "docker-compose",
         )
     },

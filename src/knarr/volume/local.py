@@ -1,5 +1,6 @@
 """Volumes whose data is mounted from elsewhere: for the first container, until the last is gone."""
 
+import errno
 import logging
 import socket
 from contextlib import suppress
@@ -25,8 +26,14 @@ def mount_data(volume: Volume) -> None:
     except OSError as error:
         raise KnarrError(
             f"error while mounting volume '{volume.mountpoint}': failed to mount local volume:"
-            f" mount {wanted.shown}: {error.strerror}"
+            f" mount {wanted.shown}: {_reason(wanted, error)}"
         ) from error
+
+
+def _reason(wanted: LocalMount, error: OSError) -> str:
+    if error.errno == errno.ENODEV:  # "no such device", whatever the device
+        return f"this kernel knows no file system of type {wanted.kind}"
+    return str(error.strerror)
 
 
 def unmount_data(volume: Volume) -> None:

@@ -1,6 +1,7 @@
 import os
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,3 +103,24 @@ def test_sizes_count_each_file_once(tmp_path: Path) -> None:
     (tmp_path / "three").write_bytes(b"y" * 10)
     with opened(tmp_path) as folder:
         assert size_bytes(folder) == 1010
+
+
+@pytest.mark.needs("mkfs.btrfs")
+def test_copies_share_their_blocks_where_the_file_system_can(tmp_path: Path) -> None:
+    disk, place = tmp_path / "disk", tmp_path / "mounted"
+    place.mkdir()
+    with disk.open("wb") as file:
+        file.truncate(256 << 20)
+    subprocess.run(["mkfs.btrfs", "-q", str(disk)], check=True)
+    subprocess.run(["mount", "-o", "loop,nodatacow", str(disk), str(place)], check=True)
+    try:
+        source = place / "source"
+        source.mkdir()
+        content = os.urandom(1 << 20) * 60
+        (source / "file").write_bytes(content)
+        for number in range(5):  # 360 MB that are 60
+            copied(source, place / f"copy{number}")
+        (source / "file").write_bytes(b"changed")
+        assert (place / "copy4" / "file").read_bytes() == content
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

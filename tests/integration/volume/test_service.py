@@ -254,6 +254,10 @@ async def test_what_cannot_be_mounted_says_why(world: World) -> None:
         await world.volumes.mount(plan("broken"), ONE)
     assert "secret" not in str(e.value)
     assert world.volumes.users("broken") == ()
+    options = {"type": "nosuchfs", "device": "/dev/null"}
+    world.volumes.create(VolumeCreate(name="unknown", driver_opts=options))
+    with pytest.raises(KnarrError, match="this kernel knows no file system of type nosuchfs"):
+        await world.volumes.mount(plan("unknown"), ONE)
 
 
 async def test_a_part_of_a_volume_is_mounted(world: World) -> None:
