@@ -211,7 +211,7 @@ async def test_one_setting_keeps_published_ports_to_this_machine(
     cage = await run("one", ports=(PortRequest(container_port=80, first=8080, last=8080), open_))
     assert [each.host_ip for each in cage.plugged.ports["80/tcp"]] == ["127.0.0.1"]
     for port in (80, 81):
-        greet(cage.space.listen("0.0.0.0", port), times=2)
+        greet(cage.space.listen("0.0.0.0", port), times=2 if port == 80 else 1)
     assert greeting(host.connect("127.0.0.1", 8080)) == b"hello"
     assert await asyncio.to_thread(lambda: greeting(host.connect("::1", 8080))) == b"hello"
     assert not outside.reaches(HOST, 8080)
