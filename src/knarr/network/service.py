@@ -313,22 +313,29 @@ class NetworkService:
         if body.config_from and body.config_from.network:
             body = creation.inherited(body, self.resolve(body.config_from.network))
         async with self._raising:
+            yielding = self._yielding()
             ours = [
                 subnet.range
                 for each in self._registry
                 for subnet in each.subnets
-                if not each.config_only
+                if not each.config_only and each != yielding
             ]
             facts = Facts(
                 id=NetworkId(new_hex()),
                 now_ns=time.time_ns(),
-                busy=[*ours, *await self._worker.act(self._host.ranges)],
+                busy=[
+                    *ours,
+                    *(_ranges(yielding) if yielding else ()),
+                    *await self._worker.act(self._host.ranges),
+                ],
                 ours=ours,
                 local_range=local_range(self._seed),
                 pools=self._settings.pools,
             )
             network = creation.new_network(body, facts)
             self._check_parent(network)
+            if yielding and _meet(network, yielding):
+                await self._move_default_bridge([*facts.busy, *_ranges(network)])
             await self._raise(network)
             try:
                 with self._db.transaction() as tx:
@@ -339,6 +346,14 @@ class NetworkService:
                 raise
             self._registry.put(network)
         return NetworkCreated(id=network.id)
+
+    def _yielding(self) -> Network | None:
+        """The default bridge, while nobody is on it: whoever asks for its range gets it.
+
+        Docker's is always the same, and people choose others; ours moves when that one is taken.
+        """
+        default = self._registry.default_bridge
+        return None if self._registry.on(default.id) else default
 
     def _check_parent(self, network: Network) -> None:
         """Two networks on one parent would be one wire. Raises Conflict in Docker's words."""
@@ -549,12 +564,21 @@ class NetworkService:
         default = self._registry.default_bridge
         range_ = free_subnet(busy, self._own_pools())
         _log.warning("the default bridge moves to %s: its range is in use by others", range_)
-        if bridge := self._bridge(default):
-            await self._worker.act(self._host.lower_bridge, bridge)
+        before = self._bridge(default)
         moved = replace(default, subnets=(Subnet(range=range_, pool=range_, gateway=range_[1]),))
         with self._db.transaction() as tx:
             rows.put_network(tx, moved)
-        self._registry.put(moved)
+        self._registry.put(moved)  # before the first wait: whoever comes now is on the new one
+        if before:
+            await self._worker.act(self._host.lower_bridge, before)
+
+
+def _ranges(network: Network) -> list[AddressRange]:
+    return [subnet.range for subnet in network.subnets]
+
+
+def _meet(one: Network, other: Network) -> bool:
+    return any(overlap(mine, theirs) for mine in _ranges(one) for theirs in _ranges(other))
 
 
 def _event(action: str, network: Network) -> Event:

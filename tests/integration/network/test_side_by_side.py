@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from knarr.errors import KnarrError
+from knarr.errors import Forbidden, KnarrError
 from knarr.events import EventBus
 from knarr.kernel import netlink
 from knarr.kernel.nftables import NfTables
 from knarr.network import NetworkService, NetworkSettings, PortRequest
 from knarr.network.plan import Names
-from knarr.spec.docker.network import NetworkCreate
+from knarr.spec.docker.network import IPAM, IPAMConfig, NetworkCreate
 from knarr.store import Database
 from support.cages import HOST, OUTSIDE, Runner
 from support.netns import Namespace
@@ -63,6 +63,23 @@ async def test_the_default_bridge_moves_when_its_range_was_taken_meanwhile(
     cage = await run("one")
     assert cage.address() == "172.18.0.2"
     assert networks.inspect("bridge").ipam.config[0].subnet == "172.18.0.0/16"  # type: ignore[union-attr]
+
+
+async def test_the_default_bridge_makes_room_for_a_range_that_somebody_asks_for(
+    networks: NetworkService, run: Runner
+) -> None:
+    asked = NetworkCreate(name="net", ipam=IPAM(config=(IPAMConfig(subnet="172.17.0.0/16"),)))
+    one = await run("one")
+    with pytest.raises(Forbidden, match="Pool overlaps"):
+        await networks.create(asked)
+    await networks.unplug(one.id)
+    await networks.create(asked)  # though its bridge is up for a while
+    inside, outside_ = await run("inside", "net"), await run("outside")
+    assert (inside.address("net"), outside_.address()) == ("172.17.0.2", "172.18.0.2")
+    other = await run("other")
+    other.space.listen("0.0.0.0", 80)
+    assert outside_.space.reaches(other.address(), 80)
+    assert not inside.space.reaches(other.address(), 80)
 
 
 async def test_after_a_crash_leftovers_go_and_what_is_not_ours_stays(
