@@ -18,7 +18,7 @@ from knarr.kernel.nftables import (
     PREROUTING,
     BaseChain,
 )
-from knarr.kernel.nftreading import rules_of
+from knarr.kernel.nftreading import Rules, rules_of
 from knarr.network.model import Address, PortRequest, PublishedPort
 from knarr.network.obstacles import Fate, Packet, fate
 from knarr.network.ruleset import MARK
@@ -117,13 +117,15 @@ class Lookout:
     ) -> list[str]:
         """A sentence for each of ``chains`` that drops some of the ports for sure."""
         found = []
+        tables: dict[tuple[int, str], Rules] = {}
         for chain in filter(_is_on_the_way, chains):
-            rules = rules_of(self._netlink, chain.family, chain.table)
+            met = [each for each in ports[:_LOOKED_AT] if chain.family in (INET, each.family)]
+            if not met:
+                continue
+            table = (chain.family, chain.table)
+            rules = tables[table] = tables.get(table) or rules_of(self._netlink, *table)
             dropped = [
-                port
-                for port in ports[:_LOOKED_AT]
-                if chain.family in (INET, port.family)
-                and fate(chain, rules, port.at(chain, uplink)) is Fate.DROPPED
+                each for each in met if fate(chain, rules, each.at(chain, uplink)) is Fate.DROPPED
             ]
             if dropped:
                 found.append(_sentence(chain, dropped))
