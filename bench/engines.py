@@ -7,7 +7,6 @@ that none disturbs the other's rules. Their clients run in that namespace too.
 import json
 import os
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -23,6 +22,7 @@ sys.path[:0] = [str(TOP / "src"), str(TOP / "tests")]
 
 from knarr.kernel.namespaces import hide_mount  # noqa: E402
 from support import images  # noqa: E402
+from support.daemon import end_keeper  # noqa: E402
 
 IMAGE = "busybox:latest"
 _START_SECONDS = 60.0
@@ -195,9 +195,7 @@ def _knarr(folder: Path) -> Iterator[Engine]:
             marks=(f"--run-root {folder}/run", f"keeper/__main__.py {folder}/run"),
         )
         yield engine
-    with_keeper = folder / "run" / "keeper.pid"
-    if with_keeper.exists():
-        os.kill(int(with_keeper.read_text()), signal.SIGTERM)
+    end_keeper(folder / "run")
 
 
 @contextmanager

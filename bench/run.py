@@ -45,10 +45,12 @@ def main() -> int:
         with engines(folder) as found:
             for section in options.sections or SECTIONS:
                 print(f"… {section}", file=sys.stderr, flush=True)
-                SECTIONS[section](table, found, bare, options)
+                try:
+                    SECTIONS[section](table, found, bare, options)
+                finally:  # what was measured until then, whatever ended it
+                    if options.json:
+                        options.json.write_text(json.dumps(table, indent=1))
     show(table)
-    if options.json:
-        options.json.write_text(json.dumps(table, indent=1))
     return 0
 
 
