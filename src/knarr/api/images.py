@@ -35,10 +35,11 @@ async def images(
     all: bool = False,  # noqa: A002
     filters: Filters = _NO_FILTERS,
     shared_size: bool = False,
+    manifests: bool = False,
 ) -> Sequence[ImageSummary]:
     """ImageList."""
     only_known(filters, "before", "dangling", "label", "label!", "reference", "since", "until")
-    return engine.images.list(filters, everything=all, shared_size=shared_size)
+    return engine.images.list(filters, everything=all, shared_size=shared_size, manifests=manifests)
 
 
 @route("GET", "/images/get")
@@ -102,8 +103,17 @@ async def push(
 ) -> AsyncIterator[Progress]:
     """ImagePush: one tag, or all of a repository. ``platform`` is a JSON object here."""
     reference = named(name, tag)
-    wanted = normalized(decode(platform, Platform)) if platform else None
+    wanted = _platform(platform)
     return engine.exchange.push(reference, logins_of(request, reference), wanted)
+
+
+def _platform(text: str) -> Platform | None:
+    """A JSON object, as these endpoints take it. Raises InvalidArgument."""
+    return normalized(decode(text, Platform)) if text else None
+
+
+def _platforms(texts: tuple[str, ...]) -> tuple[Platform, ...]:
+    return tuple(normalized(decode(each, Platform)) for each in texts)
 
 
 @route("GET", "/images/search")
@@ -139,15 +149,22 @@ async def prune(engine: Engine, *, filters: Filters = _NO_FILTERS) -> ImagesPrun
 
 
 @route("GET", "/images/{name:path}/json")
-async def inspect(engine: Engine, name: str) -> ImageInspect:
+async def inspect(
+    engine: Engine, name: str, *, platform: str = "", manifests: bool = False
+) -> ImageInspect:
     """ImageInspect."""
-    return engine.images.inspect(name)
+    wanted = _platform(platform)
+    if wanted and manifests:
+        raise InvalidArgument(
+            "conflicting options: manifests and platform options cannot be used together"
+        )
+    return engine.images.inspect(name, platform=wanted, manifests=manifests)
 
 
 @route("GET", "/images/{name:path}/history")
-async def history(engine: Engine, name: str) -> Sequence[ImageHistoryItem]:
+async def history(engine: Engine, name: str, *, platform: str = "") -> Sequence[ImageHistoryItem]:
     """ImageHistory."""
-    return engine.images.history(name)
+    return engine.images.history(name, platform=_platform(platform))
 
 
 @route("GET", "/images/{name:path}/get")

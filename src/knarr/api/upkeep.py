@@ -1,10 +1,11 @@
-"""knarr's own endpoints for the upkeep of its store."""
+"""knarr's own endpoints: the upkeep of its store, a look into images, what shares what."""
 
 from collections.abc import AsyncIterator
 
 from knarr.api.router import route
 from knarr.engine import Engine
 from knarr.spec.docker.progress import Progress
+from knarr.spec.knarr.image import ImageDifference, ImageLayers, StoreShare
 
 
 @route("POST", "/knarr/system/fsck")
@@ -17,3 +18,21 @@ async def fsck(engine: Engine, *, repair: bool = False) -> AsyncIterator[Progres
 async def convert_layers(engine: Engine, *, to: str = "") -> AsyncIterator[Progress]:
     """All layers by another snapshotter; the last message has ConvertedLayers."""
     return engine.upkeep.converter.convert(to)
+
+
+@route("GET", "/knarr/images/explain")
+async def explain(engine: Engine) -> StoreShare:
+    """What shares what, and what removing it would free."""
+    return engine.images.sharing(engine.upkeep.holders.name_of)
+
+
+@route("GET", "/knarr/images/{name:path}/show")
+async def show(engine: Engine, name: str, *, files: bool = False) -> ImageLayers:
+    """Each step of an image, and what its layer did."""
+    return await engine.images.looking.show(name, files=files)
+
+
+@route("GET", "/knarr/images/{name:path}/diff")
+async def diff(engine: Engine, name: str, *, to: str = "") -> ImageDifference:
+    """How the image ``to`` differs from this one."""
+    return await engine.images.looking.diff(name, to)

@@ -135,6 +135,9 @@ class AsyncImages(_Noun):
     search = async_answered(images.search)
     prune = async_answered(images.prune)
     distribution = async_answered(images.distribution)
+    show = async_answered(images.show)
+    diff = async_answered(images.diff)
+    explain = async_answered(images.explain)
 
 
 class AsyncNetworks(_Noun):

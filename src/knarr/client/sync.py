@@ -135,6 +135,9 @@ class Images(_Noun):
     search = answered(images.search)
     prune = answered(images.prune)
     distribution = answered(images.distribution)
+    show = answered(images.show)
+    diff = answered(images.diff)
+    explain = answered(images.explain)
 
 
 class Networks(_Noun):

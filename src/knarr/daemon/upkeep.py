@@ -65,4 +65,5 @@ def kept_up(
         converter=Converter(db, layers, holders),
         syncer=Syncer(db, blobs, layers),
         pressure=Pressure(db, images, cache, budget, data_root),
+        holders=holders,
     )

@@ -14,8 +14,14 @@ from knarr.snapshot import chain_id
 from knarr.spec.docker.image import (
     ImageHistoryItem,
     ImageInspect,
+    ImageManifestData,
+    ImageManifestSize,
     ImageMetadata,
     ImageSummary,
+    ManifestSize,
+    ManifestSummary,
+    OCIDescriptor,
+    OCIPlatform,
     RootFS,
 )
 from knarr.spec.docker.storage import DriverData
@@ -69,6 +75,38 @@ def inspect(image: Image, lowers: Sequence[Path]) -> ImageInspect:
         rootfs=RootFS(type="layers", layers=tuple(image.diff_ids)),
         metadata=ImageMetadata(
             last_tag_time=rfc3339(image.tagged_ns) if image.tagged_ns else NEVER
+        ),
+    )
+
+
+def manifest(
+    image: Image, media_type: str, size_bytes: int, content_bytes: int, containers: Sequence[str]
+) -> ManifestSummary:
+    """The image as the one platform of itself.
+
+    media_type, size_bytes: of the manifest that it came with, or of its config.
+    content_bytes: of the compressed forms of its layers that are here.
+    """
+    document = image.document
+    digest = image.manifest or image.id
+    platform = OCIPlatform(
+        architecture=document.architecture,
+        os=document.os,
+        os_version=document.os_version,
+        variant=document.variant,
+    )
+    return ManifestSummary(
+        id=digest,
+        descriptor=OCIDescriptor(
+            media_type=media_type, digest=digest, size=size_bytes, platform=platform
+        ),
+        available=True,
+        kind="image",
+        size=ManifestSize(content=content_bytes, total=content_bytes + image.size_bytes),
+        image_data=ImageManifestData(
+            platform=platform,
+            containers=tuple(containers),
+            size=ImageManifestSize(unpacked=image.size_bytes),
         ),
     )
 

@@ -91,6 +91,16 @@ def tags_of(db: Database, name: str) -> list[tuple[Reference, ImageId]]:
     return [(_tagged(row), ImageId(Digest(row["image"]))) for row in rows]
 
 
+def form_bytes(db: Database, image: ImageId) -> int:
+    """Of the compressed forms of its layers that are here."""
+    row = db.query_one(
+        "SELECT coalesce(sum(size_bytes), 0) AS total FROM layer_blobs JOIN blobs USING (digest)"
+        " WHERE diff_id IN (SELECT diff_id FROM layer_holds WHERE holder = ?)",
+        (HOLDER + image,),
+    )
+    return int(row["total"]) if row else 0
+
+
 def children_of(db: Database, image: ImageId) -> list[ImageId]:
     rows = db.query("SELECT id FROM images WHERE parent = ?", (image,))
     return [ImageId(Digest(row["id"])) for row in rows]

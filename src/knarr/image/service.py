@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from knarr.content import BlobStore
 from knarr.content import rows as content_rows
 from knarr.errors import Conflict, InvalidArgument, NotFound
@@ -19,9 +21,11 @@ from knarr.image.catalogue import Catalogue
 from knarr.image.events import image_event
 from knarr.image.filters import LIST, PRUNE, Filters, ImageFilter
 from knarr.image.imported import Import
+from knarr.image.looking import Looking
 from knarr.image.model import Image, ImageUsers, NewImage, created_ns
 from knarr.image.removal import HARD, SOFT, ImageInUse, Reason, Situation
 from knarr.image.save import size_bytes
+from knarr.image.sharing import NameOf, explained, facts
 from knarr.reference import Reference
 from knarr.snapshot import Layers
 from knarr.snapshot import rows as layer_rows
@@ -31,8 +35,13 @@ from knarr.spec.docker.image import (
     ImageInspect,
     ImagesPruned,
     ImageSummary,
+    ManifestSummary,
 )
 from knarr.spec.docker.progress import Progress
+from knarr.spec.document import decode
+from knarr.spec.knarr.image import StoreShare
+from knarr.spec.oci.image import OCI_CONFIG, Manifest, Platform
+from knarr.spec.oci.platform import platform_of, platform_text, suits
 from knarr.store import Database
 
 
@@ -46,6 +55,7 @@ class ImageService:
         self._users = users
         self._catalogue = Catalogue(db)
         self._archives = Archives(db, blobs, layers, self._catalogue)
+        self.looking = Looking(layers, self._catalogue)
 
     def resolve(self, ref: str) -> Image:
         """The image called by name, name@digest, ID or unique ID prefix.
@@ -77,11 +87,17 @@ class ImageService:
         return frozenset(found)
 
     def list(
-        self, filters: Filters, *, everything: bool = False, shared_size: bool = False
+        self,
+        filters: Filters,
+        *,
+        everything: bool = False,
+        shared_size: bool = False,
+        manifests: bool = False,
     ) -> tuple[ImageSummary, ...]:
         """Newest first. Filters: dangling, label, label!, before, since, reference, until.
 
         everything: intermediate images too, which have no name and children.
+        manifests: tell the platform of each, and which containers stand on it.
         """
         wanted = self._filter(filters, LIST)
         images = rows.every(self._db)
@@ -99,22 +115,64 @@ class ImageService:
             if not hidden and wanted.admits(image):
                 shown.append((image, named, digests))
         shared = documents.shared_bytes(images, self._layer_sizes()) if shared_size else {}
-        return tuple(
+        summaries = [
             documents.summary(image, named, digests, shared_bytes=shared.get(image.id, -1))
             for image, named, digests in shown
+        ]
+        if manifests:
+            summaries = [
+                replace(summary, manifests=(self._manifest(image),))
+                for summary, (image, _, _) in zip(summaries, shown, strict=True)
+            ]
+        return tuple(summaries)
+
+    def inspect(
+        self, ref: str, *, platform: Platform | None = None, manifests: bool = False
+    ) -> ImageInspect:
+        """Raises NotFound, also where the image is for another platform."""
+        image = self.of_platform(ref, platform)
+        told = documents.inspect(image, self._layers.places(image.diff_ids))
+        return replace(told, manifests=(self._manifest(image),)) if manifests else told
+
+    def of_platform(self, ref: str, platform: Platform | None) -> Image:
+        """The image, if it is for this platform: an image here is for one.
+
+        Raises NotFound in Docker's words.
+        """
+        image = self.resolve(ref)
+        if platform is not None and suits(platform, platform_of(image.document)) != 0:
+            raise NotFound(
+                f"image with reference {ref} was found but does not provide the specified"
+                f" platform ({platform_text(platform)})"
+            )
+        return image
+
+    def _manifest(self, image: Image) -> ManifestSummary:
+        media_type, size = OCI_CONFIG, len(image.raw)
+        if image.manifest is not None and self._blobs.has(image.manifest):
+            raw = self._blobs.read(image.manifest)
+            media_type, size = decode(raw, Manifest).media_type, len(raw)
+        return documents.manifest(
+            image,
+            media_type,
+            size,
+            rows.form_bytes(self._db, image.id),
+            [each.id for each in self._users.containers_of(image.id)],
         )
 
-    def inspect(self, ref: str) -> ImageInspect:
-        image = self.resolve(ref)
-        return documents.inspect(image, self._layers.places(image.diff_ids))
-
-    def history(self, ref: str) -> tuple[ImageHistoryItem, ...]:
+    def history(
+        self, ref: str, *, platform: Platform | None = None
+    ) -> tuple[ImageHistoryItem, ...]:
         """Newest step first."""
-        image = self.resolve(ref)
+        image = self.of_platform(ref, platform)
         line = [image]
         while line[-1].parent and (older := rows.find(self._db, line[-1].parent)):
             line.append(older)
         return documents.history(line, self._layer_sizes())
+
+    def sharing(self, name_of: NameOf) -> StoreShare:
+        """What shares what, and what removing it would free."""
+        return explained(facts(self._db), self._users, name_of)
 
     def _layer_sizes(self) -> dict[DiffId, int]:
         layers = layer_rows.all_layers(self._db)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from knarr.upkeep.converting import Converter
 from knarr.upkeep.fsck import Check
 from knarr.upkeep.pressure import Pressure
+from knarr.upkeep.survey import Holders
 from knarr.upkeep.syncing import Syncer
 
 _log = logging.getLogger("knarr.upkeep")
@@ -22,6 +23,7 @@ class Upkeep:
     converter: Converter
     syncer: Syncer
     pressure: Pressure
+    holders: Holders
 
     async def after_boot(self) -> None:
         """At start: what a power cut may have spoiled is read again, and put right."""

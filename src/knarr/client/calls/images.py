@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ImageSummary,
     )
     from knarr.spec.docker.progress import Progress
+    from knarr.spec.knarr.image import ImageDifference, ImageLayers, StoreShare
 
     Platform = Mapping[str, str]  # {"os": "linux", "architecture": "arm64", "variant": "v8"}
 
@@ -96,6 +97,21 @@ def import_(
     )  # fmt: skip
     headers = (("Content-Type", TAR_TYPE),) if archive is not None else ()
     return Lines("POST", "/images/create", pairs, body=archive, headers=headers)
+
+
+def show(ref: str, *, files: bool = False) -> Call[ImageLayers]:
+    """knarr's own: each step of an image and what its layer did; with ``files`` each path."""
+    return Call("GET", path("knarr", "images", ref, "show"), query(files=files or None))
+
+
+def diff(before: str, after: str) -> Call[ImageDifference]:
+    """knarr's own: how the second image differs from the first."""
+    return Call("GET", path("knarr", "images", before, "diff"), query(to=after))
+
+
+def explain() -> Call[StoreShare]:
+    """knarr's own: what shares what, and what removing it would free."""
+    return Call("GET", "/knarr/images/explain")
 
 
 def files(ref: str) -> Pieces:

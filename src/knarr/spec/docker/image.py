@@ -30,6 +30,34 @@ class OCIDescriptor(Document):
     artifact_type: str | None = msgspec.field(name="artifactType", default=None)
 
 
+class ManifestSize(Document):
+    """Bytes on the disk: as they came, and in all."""
+
+    content: int = 0
+    total: int = 0
+
+
+class ImageManifestSize(Document):
+    unpacked: int = 0
+
+
+class ImageManifestData(Document):
+    platform: OCIPlatform | None = None
+    containers: tuple[str, ...] = ()
+    size: ImageManifestSize = ImageManifestSize()
+
+
+class ManifestSummary(Document):
+    """One platform of an image: what lists and inspections show with ``manifests=1``."""
+
+    id: str = msgspec.field(name="ID", default="")
+    descriptor: OCIDescriptor | None = None
+    available: bool = False
+    size: ManifestSize = ManifestSize()
+    kind: str = "unknown"
+    image_data: ImageManifestData | None = None
+
+
 class ImageConfig(Document, omit_defaults=True):
     user: str = ""
     exposed_ports: dict[str, dict[str, Any]] | None = None
@@ -74,6 +102,7 @@ class ImageInspect(Document):
     graph_driver: DriverData | None = None
     rootfs: RootFS | None = msgspec.field(name="RootFS", default=None)
     metadata: ImageMetadata | None = None
+    manifests: tuple[ManifestSummary, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ImageSummary(Document):
@@ -87,6 +116,7 @@ class ImageSummary(Document):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     containers: int = 0
     descriptor: OCIDescriptor | None = None
+    manifests: tuple[ManifestSummary, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ImageHistoryItem(Document):

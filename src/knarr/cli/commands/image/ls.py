@@ -13,6 +13,9 @@ def ls(
     *,
     all_: Annotated[bool, Flag("Include images that others are built on", short="-a")] = False,
     digests: Annotated[bool, Flag("Show digests")] = False,
+    explain: Annotated[
+        bool, Flag("Tell what shares what, and what a removal would free (knarr's engine only)")
+    ] = False,
     filter_: Annotated[
         tuple[tuple[str, str], ...], Flag("Keep only matching images", short="-f", kind=FILTER)
     ] = (),
@@ -22,11 +25,22 @@ def ls(
     tree: Annotated[bool, Flag("Show the variants of multi-platform images", since="1.47")] = False,
 ) -> None:
     """List images"""
-    if tree:
-        raise Unsupported("--tree is not there yet")
     filters = wanted(filter_)
     if repository:
         filters.setdefault("reference", []).append(repository)
+    if explain:
+        _explain(cli, filters, all_=all_, whole=no_trunc)
+        return
+    if tree:
+        for given, name in ((no_trunc, "no-trunc"), (quiet, "quiet"), (digests, "show-digest"),
+                            (format_, "format")):  # fmt: skip
+            if given:
+                raise Unsupported(f"--{name} is not yet supported with --tree")
+        from knarr.cli.columns.image_tree import show_tree
+
+        found = cli.engine.ask(images.list_(all_=all_, where=filters, manifests=True))
+        show_tree(cli.out, found, untagged=all_)
+        return
     form = format_ or ("" if quiet else cli.config.text("imagesFormat"))
     found = cli.engine.ask(images.list_(all_=all_, where=filters))
     listing = image_listing(whole=no_trunc)
@@ -34,3 +48,11 @@ def ls(
     default = (*names[:2], "Digest", *names[2:]) if digests else names
     rows = rows_of(found, digests=digests or "{{.Digest}}" in form)
     listing.show(cli, rows, form=form, only="ID" if quiet and not format_ else "", default=default)
+
+
+def _explain(cli: Cli, filters: dict[str, list[str]], *, all_: bool, whole: bool) -> None:
+    from knarr.cli.columns.sharing import show_images
+
+    shown = [row["Id"] for row in cli.engine.ask(images.list_(all_=all_, where=filters))]
+    by_id = {row["Id"]: row for row in cli.engine.ask(images.explain())["Images"]}
+    show_images(cli.out, [by_id[each] for each in shown if each in by_id], whole=whole)

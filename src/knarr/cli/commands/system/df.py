@@ -9,7 +9,7 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.listing import Listing
 from knarr.client.calls import system
-from knarr.errors import InvalidArgument
+from knarr.errors import InvalidArgument, NotFound, Unsupported
 
 Row = dict[str, Any]
 
@@ -55,6 +55,19 @@ def _show_all(cli: Cli, usage: Row) -> None:
     volumes[1].show(cli, volumes[2], default=volumes[3])
     cli.print(f"\nBuild cache usage: {cache_size(usage)}\n")
     cache_listing(whole=False).show(cli, cache[2])
+    _explain(cli)
+
+
+def _explain(cli: Cli) -> None:
+    """What shares what, and what would be freed: of engines that tell it."""
+    from knarr.cli.columns.sharing import show_summary
+    from knarr.client.calls import images
+
+    try:
+        found = cli.engine.ask(images.explain())
+    except (NotFound, Unsupported):  # another engine
+        return
+    show_summary(cli.out, found)
 
 
 def _short(row: Row) -> Row:
