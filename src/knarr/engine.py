@@ -9,7 +9,7 @@ from knarr.container.committing import Committer
 from knarr.container.views import ContainerViews
 from knarr.dockerfile.service import BuildService
 from knarr.events import EventBus
-from knarr.image import Exchange, ImageService
+from knarr.image import Exchange, ImageService, Remotes
 from knarr.network import NetworkService
 from knarr.registry import Registries
 from knarr.store import Database
@@ -44,6 +44,7 @@ class Engine:
     images: ImageService
     exchange: Exchange
     registries: Registries
+    remotes: Remotes
     containers: ContainerService
     views: ContainerViews
     committer: Committer

@@ -3,6 +3,8 @@
 Source: Engine API, tag Distribution; SystemAuth.
 """
 
+from collections.abc import AsyncIterator
+
 from knarr.api.logins import logins_of
 from knarr.api.router import route
 from knarr.engine import Engine
@@ -11,7 +13,9 @@ from knarr.reference import Reference
 from knarr.registry import RegistryTable, distribution, login
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.image import DistributionInspect, OCIDescriptor, OCIPlatform
+from knarr.spec.docker.progress import Progress
 from knarr.spec.docker.system import AuthResponse, IndexInfo, RegistryServiceConfig
+from knarr.spec.knarr.registry import IndexPush, RegistryManifest
 
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 
@@ -36,6 +40,26 @@ async def inspect(engine: Engine, request: Request, name: str) -> DistributionIn
             for each in found.platforms
         ),
     )
+
+
+@route("GET", "/knarr/distribution/{name:path}/manifest")
+async def manifest(
+    engine: Engine, request: Request, name: str, *, children: bool = False, insecure: bool = False
+) -> RegistryManifest:
+    """knarr's own: a manifest or an index as it is in its registry."""
+    reference = Reference.parse(name).tagged()
+    logins = logins_of(request, reference)
+    return await engine.remotes.manifest(reference, logins, children=children, insecure=insecure)
+
+
+@route("POST", "/knarr/distribution/{name:path}/index")
+async def push_index(
+    engine: Engine, request: Request, name: str, body: IndexPush, *, insecure: bool = False
+) -> AsyncIterator[Progress]:
+    """knarr's own: an index of manifests that are in repositories of the same registry."""
+    reference = Reference.parse(name).tagged()
+    logins = logins_of(request, reference)
+    return engine.remotes.push_index(reference, body, logins, insecure=insecure)
 
 
 @route("POST", "/auth")

@@ -43,17 +43,26 @@ async def images(
 
 
 @route("GET", "/images/get")
-async def save_several(engine: Engine, *, names: tuple[str, ...] = ()) -> Response:
+async def save_several(
+    engine: Engine, *, names: tuple[str, ...] = (), platform: tuple[str, ...] = ()
+) -> Response:
     """ImageGetAll."""
     if not names:
         raise InvalidArgument("no image was named: give names=IMAGE")
-    return Response(headers=_TAR, body=engine.images.save(names))
+    return Response(headers=_TAR, body=engine.images.save(names, _platforms(platform)))
 
 
 @route("POST", "/images/load")
-async def load(engine: Engine, request: Request, *, quiet: bool = False) -> AsyncIterator[Progress]:
+async def load(
+    engine: Engine, request: Request, *, quiet: bool = False, platform: tuple[str, ...] = ()
+) -> AsyncIterator[Progress]:
     """ImageLoad: archives as `save` of any Docker writes them, and OCI layouts."""
-    return engine.images.load(aiter(request.body), quiet=quiet)
+    wanted = _platforms(platform)
+    if len(wanted) > 1:
+        raise InvalidArgument("an image has one platform here: give one --platform")
+    return engine.images.load(
+        aiter(request.body), quiet=quiet, platform=wanted[0] if wanted else None
+    )
 
 
 @route("POST", "/images/create")
@@ -168,9 +177,9 @@ async def history(engine: Engine, name: str, *, platform: str = "") -> Sequence[
 
 
 @route("GET", "/images/{name:path}/get")
-async def save(engine: Engine, name: str) -> Response:
+async def save(engine: Engine, name: str, *, platform: tuple[str, ...] = ()) -> Response:
     """ImageGet."""
-    return Response(headers=_TAR, body=engine.images.save((name,)))
+    return Response(headers=_TAR, body=engine.images.save((name,), _platforms(platform)))
 
 
 @route("POST", "/images/{name:path}/tag", status=201)
@@ -181,7 +190,14 @@ async def tag(engine: Engine, name: str, *, repo: str = "", tag: str = "") -> No
 
 @route("DELETE", "/images/{name:path}")
 async def remove(
-    engine: Engine, name: str, *, force: bool = False, noprune: bool = False
+    engine: Engine,
+    name: str,
+    *,
+    force: bool = False,
+    noprune: bool = False,
+    platforms: tuple[str, ...] = (),
 ) -> Sequence[ImageDeleted]:
-    """ImageDelete."""
+    """ImageDelete. An image has one platform here: its removal is the image's."""
+    if platforms:
+        engine.images.of_platform(name, *_platforms(platforms))
     return await engine.images.remove(name, force=force, no_prune=noprune)

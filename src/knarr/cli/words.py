@@ -77,6 +77,7 @@ GROUPS: Final[dict[str, str]] = {
     "container": "Manage containers",
     "context": "Manage contexts",
     "image": "Manage images",
+    "manifest": "Manage manifests and lists of them in registries",
     "network": "Manage networks",
     "system": "Manage the engine",
     "volume": "Manage volumes",

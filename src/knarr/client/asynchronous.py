@@ -138,6 +138,8 @@ class AsyncImages(_Noun):
     show = async_answered(images.show)
     diff = async_answered(images.diff)
     explain = async_answered(images.explain)
+    manifest = async_answered(images.manifest)
+    push_index = async_streamed(images.push_index)
 
 
 class AsyncNetworks(_Noun):

@@ -138,6 +138,8 @@ class Images(_Noun):
     show = answered(images.show)
     diff = answered(images.diff)
     explain = answered(images.explain)
+    manifest = answered(images.manifest)
+    push_index = streamed(images.push_index)
 
 
 class Networks(_Noun):

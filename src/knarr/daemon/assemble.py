@@ -27,7 +27,7 @@ from knarr.dockerfile.service import BuildService
 from knarr.engine import About, Engine
 from knarr.events import EventBus
 from knarr.ids import ContainerId, new_hex
-from knarr.image import BasePuller, Exchange, ImageService
+from knarr.image import BasePuller, Exchange, ImageService, Remotes
 from knarr.network import NetworkService, NetworkSettings
 from knarr.registry import Puller, Pusher, Registries, Transport, table_of
 from knarr.runtime import Keeper, probe
@@ -179,6 +179,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
                 images=images,
                 exchange=exchange,
                 registries=registries,
+                remotes=Remotes(registries, blobs),
                 containers=containers,
                 views=views,
                 committer=committer,

@@ -2,7 +2,9 @@
 
 The verbs are in service.py, which image a name means in catalogue.py, archives in archives.py (what
 comes in: receive.py, then archive.py; what goes out: save.py), removal's rules in removal.py, pull
-and push in exchange.py (what comes in: landing.py; what goes out: outgoing.py).
+and push in exchange.py (what comes in: landing.py; what goes out: outgoing.py), what is only looked
+at in registries in remotes.py, a look into images in looking.py and layering.py, who shares what in
+sharing.py.
 May import: registry, snapshot, content, store, events, spec, errors, ids.
 """
 
@@ -12,6 +14,7 @@ from knarr.image.derive import derived
 from knarr.image.exchange import BasePuller, Exchange
 from knarr.image.imported import Import
 from knarr.image.model import Image, ImageUser, ImageUsers, LayerForm, NewImage, NoUsers
+from knarr.image.remotes import Remotes
 from knarr.image.service import ImageService, new_name
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "LayerForm",
     "NewImage",
     "NoUsers",
+    "Remotes",
     "derived",
     "machine",
     "new_name",

@@ -8,12 +8,12 @@ OCI image-spec, image-layout.md.
 """
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from knarr.content import Compression
-from knarr.errors import InvalidArgument
+from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, Digest, ImageId, is_digest
 from knarr.image.model import LayerForm, NewImage
 from knarr.image.receive import Received
@@ -34,11 +34,13 @@ from knarr.spec.oci.image import (
     Manifest,
     Platform,
 )
+from knarr.spec.oci.platform import best, platform_of, platform_text, suits
 
 _NAME: Final = "io.containerd.image.name"
 _REF_NAME: Final = "org.opencontainers.image.ref.name"
 _INDEXES: Final = frozenset({OCI_INDEX, DOCKER_INDEX})
 _MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+_ATTESTATION: Final = "vnd.docker.reference.type"
 _FORMS: Final = {Compression.GZIP: OCI_LAYER_GZIP, Compression.ZSTD: OCI_LAYER_ZSTD}
 _ARCHITECTURE: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 
@@ -49,19 +51,50 @@ def machine() -> Platform:
     return Platform(os="linux", architecture=_ARCHITECTURE.get(name, name))
 
 
-def images(received: Received, wanted: Platform) -> list[NewImage]:
+def images(received: Received, wanted: Platform | None = None) -> list[NewImage]:
     """What is to be recorded. Raises InvalidArgument where the archive contradicts itself.
 
-    ``wanted`` selects from indexes of several platforms; one that is not there is left out.
+    wanted: the platform to take, of images that have several; None is this machine's, or the only
+    one that there is. Raises NotFound where the archive does not have it.
     """
     if "manifest.json" in received.texts:
         entries = decode(received.text("manifest.json"), tuple[ArchiveImage, ...])
-        return [_docker(received, entry) for entry in entries]
+        chosen = _of_platform([_docker(received, entry) for entry in entries], wanted)
+        if chosen or not entries:
+            return chosen
     if "index.json" in received.texts:
         index = decode(received.text("index.json"), Index)
         found = [_oci(received, each, wanted) for each in index.manifests]
-        return [image for image in found if image is not None]
+        chosen = _of_platform([image for image in found if image is not None], wanted)
+        if chosen or not any(found):
+            return chosen
+    if "manifest.json" in received.texts or "index.json" in received.texts:
+        raise _lacking(wanted)
     raise InvalidArgument("invalid archive: does not contain a manifest.json or an index.json")
+
+
+def _of_platform(found: Sequence[NewImage], wanted: Platform | None) -> list[NewImage]:
+    """Of images that share a name, which stand for several platforms, the one that is meant."""
+    offers = [platform_of(decode(image.config, ImageDocument)) for image in found]
+    if wanted is not None:
+        pairs = zip(found, offers, strict=True)
+        return [image for image, offer in pairs if suits(wanted, offer) is not None]
+    kept: list[NewImage] = []
+    for image in found:
+        rivals = [n for n, other in enumerate(found) if set(other.tags) & set(image.tags)]
+        place = best(machine(), [offers[n] for n in rivals])
+        if not image.tags or place is None or found[rivals[place]] is image:
+            kept.append(image)
+    return kept
+
+
+def _lacking(wanted: Platform | None, offered: Iterable[Platform | None] = ()) -> NotFound:
+    there = sorted({platform_text(each) for each in offered if each is not None})
+    has = f": it has {', '.join(there)}" if there else ""
+    advice = "" if wanted else "; say which one by --platform"
+    return NotFound(
+        f"the archive has no image for {platform_text(wanted or machine())}{has}{advice}"
+    )
 
 
 def _docker(received: Received, entry: ArchiveImage) -> NewImage:
@@ -77,7 +110,8 @@ def _docker(received: Received, entry: ArchiveImage) -> NewImage:
     )
 
 
-def _oci(received: Received, descriptor: Descriptor, wanted: Platform) -> NewImage | None:
+def _oci(received: Received, descriptor: Descriptor, wanted: Platform | None) -> NewImage | None:
+    """None for what is no image: an artifact, an attestation."""
     manifest = _manifest(received, descriptor, wanted)
     if manifest is None:
         return None
@@ -99,25 +133,28 @@ def _oci(received: Received, descriptor: Descriptor, wanted: Platform) -> NewIma
     )
 
 
-def _manifest(received: Received, descriptor: Descriptor, wanted: Platform) -> Descriptor | None:
-    """The manifest for this machine, through indexes; None where the archive has none."""
+def _manifest(
+    received: Received, descriptor: Descriptor, wanted: Platform | None
+) -> Descriptor | None:
+    """The manifest that is meant, through indexes; None where it is of no image.
+
+    Raises NotFound for an index without one for the platform.
+    """
     if descriptor.media_type in _INDEXES:
         index = decode(received.text(_path(descriptor.digest)), Index)
-        inner = [each for each in index.manifests if fits(each.platform, wanted)]
-        there = [each for each in inner if _path(each.digest) in received.texts]
-        return _manifest(received, there[0], wanted) if there else None
+        there = [each for each in index.manifests if _path(each.digest) in received.texts
+                 and _ATTESTATION not in each.annotations]  # fmt: skip
+        place = best(wanted or machine(), [each.platform or machine() for each in there])
+        if place is None and wanted is None and len(there) == 1:
+            place = 0
+        if place is None:
+            if not there:
+                return None
+            raise _lacking(wanted, [each.platform for each in there])
+        return _manifest(received, there[place], wanted)
     if descriptor.media_type in _MANIFESTS or not descriptor.media_type:
         return descriptor
     return None
-
-
-def fits(offered: Platform | None, wanted: Platform) -> bool:
-    """Whether an image for ``offered`` runs on ``wanted``; one that says nothing might."""
-    if offered is None or not offered.architecture:
-        return True
-    if (offered.os, offered.architecture) != (wanted.os, wanted.architecture):
-        return False
-    return not (wanted.variant and offered.variant) or wanted.variant == offered.variant
 
 
 def _names(descriptor: Descriptor) -> Iterator[Reference]:

@@ -23,6 +23,7 @@ from knarr.reference import Reference
 from knarr.snapshot import Layer, Layers
 from knarr.snapshot.rows import find_layer
 from knarr.spec.docker.progress import ImageID, Progress
+from knarr.spec.oci.image import Platform
 from knarr.store import Database
 from knarr.times import rfc3339
 
@@ -81,7 +82,12 @@ class Archives:
             self._layers.discard(diff_id)
 
     async def load(
-        self, source: AsyncIterator[bytes], add: Add, *, quiet: bool
+        self,
+        source: AsyncIterator[bytes],
+        add: Add,
+        *,
+        quiet: bool,
+        platform: Platform | None = None,
     ) -> AsyncIterator[Progress]:
         feed, meter = Feed(), Meter("Loading layer", quiet=quiet)
         receiver = Receiver(self._layers, self._blobs, meter.report)
@@ -91,7 +97,7 @@ class Archives:
         try:
             async for message in meter:
                 yield message
-            for new in archive.images(await reading, archive.machine()):
+            for new in archive.images(await reading, platform):
                 yield Progress(stream=self._loaded(new, add))
         finally:
             feed.stop()

@@ -134,17 +134,13 @@ class ImageService:
         told = documents.inspect(image, self._layers.places(image.diff_ids))
         return replace(told, manifests=(self._manifest(image),)) if manifests else told
 
-    def of_platform(self, ref: str, platform: Platform | None) -> Image:
-        """The image, if it is for this platform: an image here is for one.
+    def of_platform(self, ref: str, *platforms: Platform | None) -> Image:
+        """The image, if it is for one of these platforms: an image here is for one.
 
-        Raises NotFound in Docker's words.
+        None, or no platform at all, is any. Raises NotFound in Docker's words.
         """
         image = self.resolve(ref)
-        if platform is not None and suits(platform, platform_of(image.document)) != 0:
-            raise NotFound(
-                f"image with reference {ref} was found but does not provide the specified"
-                f" platform ({platform_text(platform)})"
-            )
+        _refuse_other(ref, image, [each for each in platforms if each is not None])
         return image
 
     def _manifest(self, image: Image) -> ManifestSummary:
@@ -341,16 +337,29 @@ class ImageService:
 
     # -- archives ----------------------------------------------------------------------------
 
-    def load(self, source: AsyncIterator[bytes], *, quiet: bool = False) -> AsyncIterator[Progress]:
+    def load(
+        self,
+        source: AsyncIterator[bytes],
+        *,
+        quiet: bool = False,
+        platform: Platform | None = None,
+    ) -> AsyncIterator[Progress]:
         """Take in a docker archive or an OCI layout as it arrives. On failure nothing is left.
 
+        platform: what to take of an archive with several; this machine's if not given.
         Raises InvalidArgument for an archive that is broken, hostile or contradicts itself,
         Unavailable when the disk is full.
         """
-        return self._archives.load(source, self.add, quiet=quiet)
+        return self._archives.load(source, self.add, quiet=quiet, platform=platform)
 
-    def save(self, refs: Sequence[str]) -> AsyncIterator[bytes]:
-        """One tar of several images. Raises NotFound, before the first byte."""
+    def save(self, refs: Sequence[str], platforms: Sequence[Platform] = ()) -> AsyncIterator[bytes]:
+        """One tar of several images. Raises NotFound, before the first byte.
+
+        platforms: refuse an image that is for none of these.
+        """
+        for ref in refs if platforms else ():
+            for image, _ in self._catalogue.meant(ref):
+                _refuse_other(ref, self.get(image), platforms)
         plan = self._archives.save_plan(refs)
         with self._db.transaction() as tx:
             meant = (image for ref in refs for image, _ in self._catalogue.meant(ref))
@@ -392,6 +401,16 @@ class ImageService:
         found += [f"layer {each} is missing" for each in layers if not self._layers.has(each)]
         found += [f"blob {each} is missing" for each in blobs if not self._blobs.has(each)]
         return found
+
+
+def _refuse_other(ref: str, image: Image, wanted: Sequence[Platform]) -> None:
+    """Raises NotFound where platforms are asked for, and the image is for another one."""
+    if wanted and all(suits(each, platform_of(image.document)) != 0 for each in wanted):
+        names = ", ".join(platform_text(each) for each in wanted)
+        raise NotFound(
+            f"image with reference {ref} was found but does not provide the specified"
+            f" platform ({names})"
+        )
 
 
 def new_name(repository: str, tag: str = "") -> Reference:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from knarr.reference import Reference
 from knarr.registry.cancellation import Cancellation
@@ -52,6 +52,11 @@ class Registries:
         self._policy = policy or RetryPolicy()
         self._chance = chance
         self._schemes: dict[str, str] = {}
+
+    def trusting(self, host: str) -> "Registries":
+        """The same, to whom plain HTTP will do for one more host: for one request."""
+        table = replace(self.table, insecure_hosts=self.table.insecure_hosts | {host})
+        return Registries(table, self._transport, self._policy, self._chance)
 
     def pullers(
         self, reference: Reference, logins: Logins, cancellation: Cancellation

@@ -18,8 +18,13 @@ _MACHINES: Final = {
 }  # fmt: skip
 
 
-def platform_of(text: str) -> dict[str, str] | None:
-    """The platform's parts; None for an empty text. Raises InvalidArgument in Docker's words."""
+def platform_of(
+    text: str, *, said: str = "error parsing specified platform: "
+) -> dict[str, str] | None:
+    """The platform's parts; None for an empty text. Raises InvalidArgument in Docker's words.
+
+    said: what comes before the reason; each of docker's commands has its own.
+    """
     if not text:
         return None
     words = text.lower().split("/")
@@ -29,19 +34,15 @@ def platform_of(text: str) -> dict[str, str] | None:
         if words[0] in _MACHINES:
             return {"architecture": _MACHINES[words[0]], "os": "linux"}
         raise InvalidArgument(
-            f'error parsing specified platform: "{text}": unknown operating system or '
-            "architecture: invalid argument"
+            f'{said}"{text}": unknown operating system or architecture: invalid argument'
         )
     if len(words) > 3 or not all(words):
-        raise InvalidArgument(
-            f'error parsing specified platform: "{text}": cannot parse platform specifier: '
-            "invalid argument"
-        )
+        raise InvalidArgument(f'{said}"{text}": cannot parse platform specifier: invalid argument')
     platform = {"architecture": _MACHINES.get(words[1], words[1]), "os": words[0]}
     return platform | ({"variant": words[2]} if len(words) == 3 else {})
 
 
-def platforms_of(texts: tuple[str, ...]) -> list[dict[str, str]]:
+def platforms_of(texts: tuple[str, ...], *, said: str) -> list[dict[str, str]]:
     """The same of a flag that may be repeated and takes comma-separated lists."""
     words = [word for text in texts for word in text.split(",") if word]
-    return [platform for word in words if (platform := platform_of(word))]
+    return [platform for word in words if (platform := platform_of(word, said=said))]

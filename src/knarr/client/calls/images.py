@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from knarr.client.call import TAR_TYPE, Call, Lines, Pieces, filters, path, query
+from knarr.client.call import TAR_TYPE, Call, Lines, Pieces, document, filters, path, query
 from knarr.client.lean import TYPE_CHECKING, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from knarr.client.call import Filters
+    from knarr.client.call import Body, Filters
     from knarr.spec.docker.image import (
         DistributionInspect,
         ImageDeleted,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from knarr.spec.docker.progress import Progress
     from knarr.spec.knarr.image import ImageDifference, ImageLayers, StoreShare
+    from knarr.spec.knarr.registry import RegistryManifest
 
     Platform = Mapping[str, str]  # {"os": "linux", "architecture": "arm64", "variant": "v8"}
 
@@ -174,6 +175,25 @@ def search(
 def prune(where: Filters | None = None) -> Call[ImagesPruned]:
     """Remove images that nobody uses: the unnamed ones, or all with ``{"dangling": ["false"]}``."""
     return Call("POST", "/images/prune", query(filters=filters(where)))
+
+
+def manifest(
+    ref: str, *, children: bool = False, insecure: bool = False, auth: str | None = None
+) -> Call[RegistryManifest]:
+    """knarr's own: a manifest or index in its registry; with ``children`` those it names too."""
+    pairs = query(children=children or None, insecure=insecure or None)
+    place = path("knarr", "distribution", ref, "manifest")
+    return Call("GET", place, pairs, headers=_registry_auth(auth))
+
+
+def push_index(
+    ref: str, body: Body, *, insecure: bool = False, auth: str | None = None
+) -> Lines[Progress]:
+    """knarr's own: an index of manifests in the same registry; ``body`` is an IndexPush."""
+    return Lines(
+        "POST", path("knarr", "distribution", ref, "index"), query(insecure=insecure or None),
+        body=document(body), headers=_registry_auth(auth),
+    )  # fmt: skip
 
 
 def distribution(ref: str, *, auth: str | None = None) -> Call[DistributionInspect]:

@@ -17,6 +17,9 @@ class OCIPlatform(Document):
     os: str = msgspec.field(name="os", default="")
     os_version: str = msgspec.field(name="os.version", default="")
     variant: str = msgspec.field(name="variant", default="")
+    os_features: tuple[str, ...] | msgspec.UnsetType = msgspec.field(
+        name="os.features", default=msgspec.UNSET
+    )
 
 
 class OCIDescriptor(Document):

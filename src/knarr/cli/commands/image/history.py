@@ -20,6 +20,8 @@ def history(
     quiet: Annotated[bool, Flag("Print IDs only", short="-q")] = False,
 ) -> None:
     """Show how an image was made"""
-    rows = cli.engine.ask(images.history(image, platform=platform_of(platform)))
+    rows = cli.engine.ask(
+        images.history(image, platform=platform_of(platform, said="invalid platform: "))
+    )
     listing = history_listing(whole=no_trunc, human=human)
     listing.show(cli, rows, form=format_, only="ID" if quiet and not format_ else "")

@@ -17,7 +17,7 @@ def inspect(
     ] = "",
 ) -> None:
     """Show all about one or more images"""
-    wanted = platform_of(platform)
+    wanted = platform_of(platform, said="")
     show(
         cli,
         (image, *more),

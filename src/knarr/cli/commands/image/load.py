@@ -26,5 +26,9 @@ def load(
     if not input_ and os.isatty(sys.stdin.fileno()):
         raise KnarrError("requested load from stdin, but stdin is empty")
     quiet = quiet or not cli.out.isatty()
-    request = images.load(file_pieces(input_), quiet=quiet, platforms=platforms_of(platform))
+    request = images.load(
+        file_pieces(input_),
+        quiet=quiet,
+        platforms=platforms_of(platform, said="invalid platform: "),
+    )
     show_progress(cli.engine.lines(request), cli.out)

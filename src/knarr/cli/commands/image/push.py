@@ -21,6 +21,7 @@ def push(
     quiet: Annotated[bool, Flag("Do not show the progress", short="-q")] = False,
 ) -> None:
     """Send an image to a registry"""
+    wanted = platform_of(platform, said=f"Invalid platform {platform}")
     reference = Reference.parse(name)
     if all_tags and reference.tag:
         raise InvalidArgument("tag can't be used with --all-tags/-a")
@@ -31,7 +32,7 @@ def push(
     request = images.push(
         reference.familiar_name,
         tag=str(reference.digest or reference.tag),
-        platform=platform_of(platform),
+        platform=wanted,
         auth=header_for(cli, reference.domain),
     )
     show_progress(cli.engine.lines(request), None if quiet else cli.out)

@@ -20,7 +20,7 @@ def rm(
     ] = (),
 ) -> None:
     """Remove one or more images"""
-    platforms = platforms_of(platform)
+    platforms = platforms_of(platform, said="")
     failures, counts = [], False
     for name in (image, *more):
         request = images.remove(name, force=force, no_prune=no_prune, platforms=platforms)

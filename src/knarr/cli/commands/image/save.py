@@ -19,5 +19,7 @@ def save(
 ) -> None:
     """Write one or more images as a tar archive"""
     check_output(output, "failed to save image")
-    request = images.save((image, *more), platforms=platforms_of(platform))
+    request = images.save(
+        (image, *more), platforms=platforms_of(platform, said="invalid platform: ")
+    )
     write_archive(cli, cli.engine.pieces(request), output)
