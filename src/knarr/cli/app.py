@@ -7,7 +7,7 @@ import sys
 
 from knarr.cli.cli import PROGRAM, Cli
 from knarr.cli.exit import BAD_FLAG, FAILED, BadArguments, BadFlag, Exit, code_of, text_of
-from knarr.cli.words import GROUP_FLAGS, GROUPS, find, group_options, load
+from knarr.cli.words import GROUP_FLAGS, GROUPS, PROGRAMS, find, group_options, load
 from knarr.client.lean import TYPE_CHECKING
 from knarr.errors import KnarrError, Unsupported
 
@@ -195,6 +195,9 @@ def _help(cli: Cli, words: list[str]) -> int:
     if path in GROUPS:
         cli.print(group_help(path))
         return 0
+    if path in PROGRAMS:
+        cli.out.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "knarr", *path.split(" "), "--help"])
     command = load(path)
     if command is None:
         raise Exit(FAILED, f"unknown help topic: {' '.join(words)}")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from knarr.cli.cli import Cli
 from knarr.cli.command import Command, Option
 from knarr.cli.globals import options as root_options
-from knarr.cli.words import GROUPS, SPELLINGS, find, load, paths
+from knarr.cli.words import GROUPS, PROGRAMS, SPELLINGS, find, load, paths
 from knarr.client.calls import containers, images, networks, volumes
 from knarr.errors import KnarrError
 
@@ -36,6 +36,9 @@ _FLAG_VALUES: Final[dict[str, tuple[str, ...]]] = {
     "signal": ("HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"),
     "stop-signal": ("HUP", "INT", "KILL", "QUIT", "TERM", "USR1", "USR2"),
     "type": ("container", "image", "network", "volume"),
+    "platform": ("linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/riscv64"),
+    "arch": ("amd64", "arm64", "arm", "386", "riscv64"), "os": ("linux", "windows"),
+    "to": ("tar+erofs", "unpacked"),
     "log-level": ("debug", "info", "warn", "error", "fatal"),
 }  # fmt: skip
 _FILE_FLAGS: Final = frozenset(
@@ -125,7 +128,7 @@ def _flags(options: Iterable[Option]) -> Candidates:
 
 
 def _commands() -> Candidates:
-    singles = [path for path in paths() if " " not in path]
+    singles = [path for path in (*paths(), *PROGRAMS) if " " not in path]
     singles += [word for word in SPELLINGS if " " not in word]
     return [(word, _summary(SPELLINGS.get(word, word))) for word in singles] + [
         (group, told) for group, told in GROUPS.items()
@@ -133,11 +136,13 @@ def _commands() -> Candidates:
 
 
 def _members(group: str) -> Candidates:
-    own = [path for path in paths() if path.startswith(f"{group} ")]
+    own = [path for path in (*paths(), *PROGRAMS) if path.startswith(f"{group} ")]
     return [(path.partition(" ")[2], _summary(path)) for path in own]
 
 
 def _summary(path: str) -> str:
+    if path in PROGRAMS:
+        return PROGRAMS[path]
     command = load(path)
     return command.summary if command else ""
 
@@ -179,6 +184,8 @@ def _source(path: str, word: str) -> Callable[[Cli], Candidates] | None:
         "IMAGE": _images, "NAME": _images, "SOURCE_IMAGE": _images, "TARGET_IMAGE": _images,
         "REPOSITORY": _images, "NETWORK": _networks, "VOLUME": _volumes, "CONTEXT": _contexts,
     }  # fmt: skip
+    if path.startswith("manifest "):
+        return _manifest_lists if word.startswith("MANIFEST_LIST") else _images
     if path == "inspect":
         return lambda cli: [*_containers(cli, all_=True), *_images(cli), *_networks(cli),
                             *_volumes(cli)]  # fmt: skip
@@ -211,6 +218,13 @@ def _images(cli: Cli) -> Candidates:
     rows = cli.engine.ask(images.list_())
     names = [name for row in rows for name in row.get("RepoTags") or ()]
     return [(name.removesuffix(":latest"), "") for name in names if not name.startswith("<")]
+
+
+def _manifest_lists(cli: Cli) -> Candidates:
+    """Those that have been begun here; their files' names stand for them."""
+    from knarr.cli.manifests import lists
+
+    return [(name, "") for name in lists(cli).names()]
 
 
 def _networks(cli: Cli) -> Candidates:

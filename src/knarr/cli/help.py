@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from knarr.cli.cli import PROGRAM
 from knarr.cli.command import Command, Option
-from knarr.cli.words import GROUPS, SPELLINGS, group_options, load, paths, spellings_of
+from knarr.cli.words import GROUPS, PROGRAMS, SPELLINGS, group_options, load, paths, spellings_of
 from knarr.units import duration_text
 
 COMMON = (
@@ -46,6 +46,7 @@ def group_help(group: str) -> str:
     """What a group's name alone prints."""
     own = {path: path for path in paths()}
     # A group of nothing but other spellings shows those.
+    own |= {path: path for path in PROGRAMS}
     known = own if any(path.startswith(f"{group} ") for path in own) else SPELLINGS
     rows = [
         (word.partition(" ")[2], _summary(path))
@@ -69,7 +70,7 @@ def root_help() -> str:
     """What ``knarr`` alone prints."""
     from knarr.cli.globals import options
 
-    everything = paths()
+    everything = [*paths(), *PROGRAMS]
     groups = sorted({path.partition(" ")[0] for path in everything if " " in path} & set(GROUPS))
     singles = {path: path for path in everything if " " not in path}
     singles |= {word: path for word, path in SPELLINGS.items() if " " not in word}
@@ -89,6 +90,8 @@ def root_help() -> str:
 
 
 def _summary(path: str) -> str:
+    if path in PROGRAMS:
+        return PROGRAMS[path]
     command = load(path)
     return command.summary if command else ""
 

@@ -63,6 +63,21 @@ class ManifestLists:
         except FileNotFoundError:
             return None
 
+    def names(self) -> list[str]:
+        """Of all lists that have been begun here, as people call them."""
+        try:
+            folders = sorted(os.listdir(self._folder))
+        except FileNotFoundError:
+            return []
+        found = []
+        for folder in folders:
+            registry, slash, rest = folder.partition("_")
+            host, dash, port = registry.rpartition("-")
+            registry = f"{host}:{port}" if dash and port.isdecimal() else registry
+            path, _, tag = rest.rpartition("-")
+            found.append(f"{registry}{slash and '/'}{path.replace('_', '/')}:{tag}")
+        return [Reference.parse(each).familiar for each in found]
+
     def has(self, name: Reference) -> bool:
         return os.path.isdir(self._place(name))
 

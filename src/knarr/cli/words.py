@@ -79,8 +79,16 @@ GROUPS: Final[dict[str, str]] = {
     "image": "Manage images",
     "manifest": "Manage manifests and lists of them in registries",
     "network": "Manage networks",
+    "registry": "Serve images to others",
     "system": "Manage the engine",
     "volume": "Manage volumes",
+}
+
+# The engine's own programs: run by the same word, each with a help of its own.
+PROGRAMS: Final[dict[str, str]] = {
+    "daemon": "Run knarr's engine in the foreground",
+    "doctor": "Try what containers need on this machine",
+    "registry serve": "Serve a registry, or a cache of others",
 }
 
 # Groups that take flags before their command, and the module that declares them.
