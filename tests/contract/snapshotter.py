@@ -11,6 +11,7 @@ from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, Digest
 from knarr.snapshot import Layer, Layers, Snapshotter
 from knarr.snapshot.overlay import view
+from knarr.snapshot.tar import Limits
 from support import images, recipes
 
 GOLDEN = recipes.recipes()
@@ -52,6 +53,20 @@ class SnapshotterContract:
         assert list(layers.diff_ids()) == []
         assert os.listdir(tmp_path / "layers" / "tmp") == []
         assert os.listdir(outside) == ["secret"]
+
+    @pytest.mark.parametrize(
+        "limits", [Limits(members=100), Limits(content_bytes=1000)], ids=["members", "bytes"]
+    )
+    def test_a_layer_beyond_the_limits_is_refused_and_leaves_nothing(
+        self, drivers: Sequence[Snapshotter], tmp_path: Path, limits: Limits
+    ) -> None:
+        layers = Layers(tmp_path, drivers, limits)
+        stored(layers, images.layer({f"f{n}": b"x" * 10 for n in range(100)}))
+        with pytest.raises(InvalidArgument, match="more than"):
+            stored(layers, images.layer({f"f{n}": b"x" * 10 for n in range(101)}))
+        assert len(list(layers.diff_ids())) == 1
+        assert os.listdir(tmp_path / "layers" / "tmp") == []
+        layers.sweep([])
 
     def test_the_tar_is_kept_byte_for_byte(self, layers: Layers) -> None:
         tar = images.layer({"a": b"a" * 5000, "b": None})

@@ -19,8 +19,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Noun = TypeVar("Noun")
 
-_DOCUMENTS = ("build", "container", "exec", "image", "network", "progress", "stats", "system",
-              "volume")  # fmt: skip
+_DOCUMENTS = (
+    *(f"docker.{name}" for name in ("build", "container", "exec", "image", "network", "progress",
+                                    "stats", "system", "volume")),
+    "knarr.image", "knarr.registry",
+)  # fmt: skip
 
 
 class _Inner:
@@ -34,7 +37,7 @@ class _Inner:
 def _names() -> dict[str, Any]:
     names: dict[str, Any] = {"Call": _Inner, "Lines": _Inner}
     for module in _DOCUMENTS:
-        names |= vars(import_module(f"knarr.spec.docker.{module}"))
+        names |= vars(import_module(f"knarr.spec.{module}"))
     return names
 
 

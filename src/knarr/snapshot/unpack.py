@@ -69,6 +69,7 @@ class Unpacker:
         self._plain: dict[bytes, bytes] = {}  # plain names by what stood in the archive
         self._times: dict[bytes, tuple[int, int]] = {}  # of directories: (time, inode)
         self._masked = umask | 0o7000  # bits that creating does not set
+        self._inherits = False  # whether some directory hands its group down to what is made in it
 
     def close(self) -> None:
         self._forget_directories()
@@ -136,6 +137,7 @@ class Unpacker:
             self._place(member._replace(name=plain))
         elif member.kind == header.DIRECTORY:
             self._own(self._root, member)
+            self._inherits |= bool(member.mode & stat.S_ISGID)
             self._times[b""] = (_mtime_ns(member), 0)
         else:
             raise names.refused(name, "would replace the layer's root")
@@ -151,7 +153,8 @@ class Unpacker:
                 self._write_sparse(fd, member)
             elif member.size:
                 write_all(fd, self._data[member.start : member.start + member.size])
-            if member.uid or member.gid or member.mode & self._masked or member.xattrs:
+            given = member.uid or member.gid or member.mode & self._masked or member.xattrs
+            if given or self._inherits:
                 self._own(fd, member)
             mtime_ns = _mtime_ns(member)
             os.utime(fd, ns=(mtime_ns, mtime_ns))
@@ -168,7 +171,7 @@ class Unpacker:
 
     def _own(self, fd: int, member: Member) -> None:
         """Owner, mode, attributes, in this order: chown clears setuid and drops capabilities."""
-        if member.uid or member.gid:
+        if member.uid or member.gid or self._inherits:
             os.fchown(fd, member.uid, member.gid)
         os.fchmod(fd, member.mode)
         _set_xattrs(fd, member.xattrs)
@@ -187,6 +190,7 @@ class Unpacker:
         plain = b"/".join((parent, base)) if parent else base
         fd = self._directory(plain)
         self._own(fd, member)
+        self._inherits |= bool(member.mode & stat.S_ISGID)
         if opaque:
             os.setxattr(fd, OPAQUE_XATTR, b"y")
         self._times[plain] = (_mtime_ns(member), os.fstat(fd).st_ino)
@@ -197,7 +201,7 @@ class Unpacker:
         except FileExistsError:
             self._clear(folder, base)
             os.symlink(member.link, base, dir_fd=folder)
-        if member.uid or member.gid:
+        if member.uid or member.gid or self._inherits:
             os.chown(base, member.uid, member.gid, dir_fd=folder, follow_symlinks=False)
         mtime_ns = _mtime_ns(member)
         os.utime(base, ns=(mtime_ns, mtime_ns), dir_fd=folder, follow_symlinks=False)
@@ -300,6 +304,9 @@ class Unpacker:
             os.mkdir(base, _IMPLIED_MODE, dir_fd=folder)
         except FileExistsError:
             raise names.refused(plain, "is a link to nothing in this layer") from None
+        if self._inherits:
+            os.chown(base, 0, 0, dir_fd=folder, follow_symlinks=False)
+            os.chmod(base, _IMPLIED_MODE, dir_fd=folder)
 
     def _forget_directories(self) -> None:
         """Look each one up anew. The present member may still hold them: closed at the next."""
