@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -71,3 +72,16 @@ def test_who_writes_without_end_keeps_nobody_waiting(daemon: Daemon, name: str) 
     finally:
         following.kill()
         following.wait()
+
+
+def test_who_runs_it_into_a_slow_pipe_gets_all(daemon: Daemon, name: str) -> None:
+    """As in ``docker run … | gzip``: the process waits for whoever was there before it."""
+    command = ["docker", "run", "--name", name, "busybox", "seq", str(_LINES)]
+    read = hashlib.sha256()
+    with subprocess.Popen(command, env=daemon.environment, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        while piece := os.read(running.stdout.fileno(), 1 << 14):
+            read.update(piece)
+            time.sleep(0.001)
+        assert running.wait(20) == 0
+    assert read.hexdigest() == hashlib.sha256(_numbers(_LINES)).hexdigest()

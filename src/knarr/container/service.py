@@ -325,6 +325,8 @@ class ContainerService:
         """The keeper's end of its streams, before the start too: then nothing is missed.
 
         The place is where in the log they begin. framed: by stream, where there is no terminal.
+        Who is there before the process is its terminal or pipe: the process waits for them, as in
+        ``docker run … | gzip``. Who comes later looks on, and is cut off when too slow.
         """
         container = self._registry.find(ref)
         if container.status is Status.PAUSED:
@@ -341,6 +343,7 @@ class ContainerService:
                 stdout=stdout,
                 stderr=stderr,
                 terminal=container.record.config.tty or not framed,
+                holds=not container.alive,
             )
         self._journal.tell(container, "attach")
         return attached

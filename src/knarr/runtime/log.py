@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from knarr.keeper.record import BEGIN, DATA, END, LOST
-from knarr.kernel import inotify
+from knarr.runtime.changes import changes
 from knarr.runtime.segments import GAP, Place, Record, Segments
 
 STDOUT: Final = 1
@@ -101,7 +101,7 @@ class LogReader:
         with ExitStack() as undo:
             undo.callback(self.close)
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            changed = self._changes(undo)
+            changed = undo.enter_context(changes(self._folder))  # before the first look
             while True:
                 changed.clear()
                 for batch in self._read():
@@ -112,20 +112,6 @@ class LogReader:
                 await self._wait(changed)
             for batch in self._rest():
                 yield batch
-
-    def _changes(self, undo: ExitStack) -> asyncio.Event:
-        """Set whenever something is written. A watch stands before the first look: none is lost."""
-        loop, changed = asyncio.get_running_loop(), asyncio.Event()
-        descriptor = inotify.watch(self._folder, inotify.MODIFY | inotify.CREATE)
-        undo.callback(os.close, descriptor)
-
-        def on_change() -> None:
-            os.read(descriptor, 65536)
-            changed.set()
-
-        loop.add_reader(descriptor, on_change)
-        undo.callback(loop.remove_reader, descriptor)
-        return changed
 
     async def _wait(self, changed: asyncio.Event) -> None:
         until_ns = self._query.until_ns
