@@ -4,6 +4,7 @@ from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
 from knarr.container.logs.sending import LogSender
 from knarr.container.model import Container
+from knarr.container.shortage import ShortageWatch
 from knarr.container.turns import TurnWatch
 from knarr.container.waiting import Ended, Waiters
 from knarr.container.watching import HealthWatch
@@ -21,6 +22,7 @@ class Lifecycle:
         launcher: Launcher,
         waiters: Waiters,
         health: HealthWatch,
+        shortage: ShortageWatch,
         turns: TurnWatch,
         logs: LogSender,
     ) -> None:
@@ -28,6 +30,7 @@ class Lifecycle:
         self._launcher = launcher
         self._waiters = waiters
         self._health = health
+        self._shortage = shortage
         self._turns = turns
         self._logs = logs
 
@@ -50,6 +53,7 @@ class Lifecycle:
         after = before.started(pid=started.pid, at_ns=started.started_ns, again=again)
         self._journal.record(after, ("start", {}))
         self._health.begin(after)
+        self._shortage.begin(after)
         self._logs.begin(after)
         await self._turns.begin(after)
         return after

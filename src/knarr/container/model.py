@@ -86,6 +86,10 @@ class Container:
             Status.EXITED, pid=0, exit_code=code, finished_ns=at_ns, oom_killed=oom_killed
         )
 
+    def out_of_memory(self) -> Self:
+        """The kernel killed something in it; the container itself may go on."""
+        return self._with(self.status, oom_killed=True)
+
     def restarting(self) -> Self:
         """Between two runs that a restart policy connects."""
         return self._with(Status.RESTARTING, restart_count=self.state.restart_count + 1)

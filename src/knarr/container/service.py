@@ -23,6 +23,7 @@ from knarr.container.logs.sending import LogSender
 from knarr.container.machine import Machine
 from knarr.container.model import Container, Status
 from knarr.container.names import checked_name
+from knarr.container.shortage import ShortageWatch
 from knarr.container.signals import signal_number
 from knarr.container.steps import StepRunner
 from knarr.container.supervision import Supervisor
@@ -75,11 +76,13 @@ class ContainerService:
         self._waiters = Waiters()
         self._health = HealthWatch(execs, tasks)
         self._turns = TurnWatch(networks, tasks)
+        shortage = ShortageWatch(keeper, journal, tasks)
         self._lifecycle = Lifecycle(
             journal=journal,
             launcher=launcher,
             waiters=self._waiters,
             health=self._health,
+            shortage=shortage,
             turns=self._turns,
             logs=logs,
         )
@@ -92,6 +95,7 @@ class ContainerService:
             steps=steps,
             waiters=self._waiters,
             health=self._health,
+            shortage=shortage,
             turns=self._turns,
             tasks=tasks,
             on_unhealthy=self._act_on_failure,

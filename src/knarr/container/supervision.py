@@ -14,6 +14,7 @@ from knarr.container.launch import Launcher
 from knarr.container.lifecycle import Lifecycle
 from knarr.container.model import Container, Status
 from knarr.container.restart import next_delay_ms, restarts, starts_with_the_daemon
+from knarr.container.shortage import ShortageWatch
 from knarr.container.steps import StepRunner
 from knarr.container.turns import TurnWatch
 from knarr.container.waiting import Ended, Waiters
@@ -41,6 +42,7 @@ class Supervisor:
         steps: StepRunner,
         waiters: Waiters,
         health: HealthWatch,
+        shortage: ShortageWatch,
         turns: TurnWatch,
         tasks: asyncio.TaskGroup,
         on_unhealthy: Callable[[Container], Coroutine[None, None, None]],
@@ -54,6 +56,7 @@ class Supervisor:
         self._steps = steps
         self._waiters = waiters
         self._health = health
+        self._shortage = shortage
         self._turns = turns
         self._tasks = tasks
         self._on_unhealthy = on_unhealthy
@@ -94,10 +97,12 @@ class Supervisor:
     async def _record_exit(self, before: Container, exit_: Exit) -> Container:
         after = before.exited(code=exit_.code, at_ns=exit_.finished_ns, oom_killed=exit_.oom_killed)
         self._health.end(before.id)
+        self._shortage.end(before.id)
         self._turns.end(before.id)
         seconds = max(0, exit_.finished_ns - before.state.started_ns) // 1_000_000_000
         told = {"exitCode": str(exit_.code), "execDuration": str(seconds)}
-        oom = [("oom", dict[str, str]())] if exit_.oom_killed else []
+        untold = exit_.oom_killed and not before.state.oom_killed
+        oom = [("oom", dict[str, str]())] if untold else []
         if not after.record.host.auto_remove and self._shall_restart(after):
             after = after.restarting()
         self._journal.record(after, *oom, ("die", told))
@@ -200,6 +205,7 @@ class Supervisor:
                 self._tasks.create_task(self._after_exit(after, lock))
             elif process is not None:
                 self._health.begin(container)
+                self._shortage.begin(container)
                 await self._turns.begin(container)
             elif process is None and container.id not in untold and self._starts_now(container):
                 self._journal.record(container.restarting())

@@ -95,6 +95,20 @@ class CgroupV1:
     def oom_kills(self) -> int:
         return read_pairs(self._file("memory", "memory.oom_control")).get("oom_kill", 0)
 
+    def oom_source(self) -> str | int:
+        """Source: Documentation/admin-guide/cgroup-v1/memory.rst, "OOM Control"."""
+        control = os.open(self._file("memory", "memory.oom_control"), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            try:
+                write_text(self._file("memory", "cgroup.event_control"), f"{bell} {control}")
+            except OSError:
+                os.close(bell)
+                raise
+        finally:
+            os.close(control)
+        return bell
+
     def remove(self) -> bool:
         places = [*self._mount_points()]
         if self._layout.unified is not None:

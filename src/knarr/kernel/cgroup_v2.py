@@ -92,6 +92,9 @@ class CgroupV2:
     def oom_kills(self) -> int:
         return read_pairs(f"{self._folder}/memory.events").get("oom_kill", 0)
 
+    def oom_source(self) -> str | int:
+        return f"{self._folder}/memory.events"
+
     def remove(self) -> bool:
         return remove_tree(self._folder)
 

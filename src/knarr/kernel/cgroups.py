@@ -145,6 +145,9 @@ class Cgroup(Protocol):
     def oom_kills(self) -> int:
         """How many processes of this group the kernel killed for want of memory."""
 
+    def oom_source(self) -> str | int:
+        """What tells that memory ran out: a file that changes (inotify), or an eventfd to close."""
+
     def remove(self) -> bool:
         """Remove the group and those below it; False while a process is still in one."""
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from knarr.runtime.model import (
     Sandbox,
 )
 from knarr.runtime.oci import OciRuntime, Place
+from knarr.runtime.oom import shortages
 from knarr.runtime.segments import Place as LogEnd
 from knarr.spec.oci.runtime import Process, Resources
 
@@ -345,6 +346,10 @@ class Keeper:
             return self._group(container_id).usage()
         except FileNotFoundError as error:
             raise NotFound(f"container {container_id} is not running") from error
+
+    def shortages(self, container_id: str) -> AsyncGenerator[None, None]:
+        """Yields whenever it runs out of memory, until it has ended. Raises NotFound."""
+        return shortages(self._group(container_id))
 
     def processes(self, container_id: str) -> tuple[int, ...]:
         """The PIDs, as the host sees them, of all that runs in the container."""
