@@ -177,9 +177,7 @@ async def storm(daemon: Daemon, name: str, size: Storm) -> None:
         assert len({each.last for each in (*attached, *followers)}) == 1
         assert b"too slow" in await asleep_attached.told(ENGINE_ERROR)
         assert b"lines are missing here" in await asleep_follower.told(STDERR)
-        if (
-            turn * size.signals > 7_000
-        ):  # more events than a listener's backlog and all buffers hold
+        if turn * size.signals > 7_000:  # more than a listener's backlog and all buffers hold
             assert not await asleep_events.is_whole()
         for task in counting:
             task.cancel()
@@ -198,16 +196,12 @@ def begun(daemon: Daemon) -> str:
 
 async def test_a_few_streams_for_a_few_seconds(own_daemon: Daemon) -> None:
     name = begun(own_daemon)
-    await storm(
-        own_daemon, name, Storm(attached=4, followers=8, events=4, stats=3, lines=30_000, signals=1)
-    )
+    few = Storm(attached=4, followers=8, events=4, stats=3, lines=30_000, signals=1)
+    await storm(own_daemon, name, few)
 
 
 @pytest.mark.long
 async def test_a_hundred_streams_for_a_minute(own_daemon: Daemon) -> None:
     name = begun(own_daemon)
-    await storm(
-        own_daemon,
-        name,
-        Storm(attached=24, followers=50, events=20, stats=10, lines=400_000, signals=10),
-    )
+    many = Storm(attached=24, followers=50, events=20, stats=10, lines=400_000, signals=10)
+    await storm(own_daemon, name, many)
