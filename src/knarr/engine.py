@@ -31,6 +31,7 @@ class About:
     snapshotter: str
     runtimes: Mapping[str, str] = field(default_factory=dict)
     default_runtime: str = ""
+    log_driver: str = "json-file"  # of containers that name none
     warnings: tuple[str, ...] = ()
 
 

@@ -119,7 +119,7 @@ async def info(engine: Engine) -> SystemInfo:
         ipv4_forwarding=_is_on("/proc/sys/net/ipv4/ip_forward"),
         n_fd=len(os.listdir("/proc/self/fd")),
         system_time=datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        logging_driver="json-file",
+        logging_driver=about.log_driver,
         cgroup_driver="cgroupfs",
         cgroup_version="2" if version_2 else "1",
         n_events_listener=engine.bus.listener_count,

@@ -35,6 +35,7 @@ from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, NotMod
 from knarr.events import Event
 from knarr.network import EndpointRequest, NetworkService, Turn
 from knarr.runtime import Keeper
+from knarr.runtime.keeper import ATTACHED_PATIENCE_S
 from knarr.runtime.segments import Place
 from knarr.spec.docker.container import (
     ContainerCreate,
@@ -329,8 +330,8 @@ class ContainerService:
         """The keeper's end of its streams, before the start too: then nothing is missed.
 
         The place is where in the log they begin. framed: by stream, where there is no terminal.
-        Who is there before the process is its terminal or pipe: the process waits for them, as in
-        ``docker run … | gzip``. Who comes later looks on, and is cut off when too slow.
+        Who is there before the process is its terminal or pipe, for which it waits as long as it
+        takes, as in ``docker run … | less``. With who comes later it has patience, but not for ever.
         """
         container = self._registry.find(ref)
         if container.status is Status.PAUSED:
@@ -347,7 +348,7 @@ class ContainerService:
                 stdout=stdout,
                 stderr=stderr,
                 terminal=container.record.config.tty or not framed,
-                holds=not container.alive,
+                patience_s=ATTACHED_PATIENCE_S if container.alive else None,
             )
         self._journal.tell(container, "attach")
         return attached

@@ -311,10 +311,11 @@ def _restart_policy(host: HostConfig) -> RestartPolicy:
 
 
 def _log_config(host: HostConfig, defaults: Defaults) -> LogConfig:
-    config = host.log_config
-    if config is None:
-        return defaults.log_config
-    return config if config.type else replace(config, type=defaults.log_config.type)
+    """The daemon's options count too, where a container has the daemon's driver."""
+    config, default = host.log_config or LogConfig(), defaults.log_config
+    if config.type not in ("", default.type):
+        return config
+    return LogConfig(type=default.type, config={**default.config, **config.config})
 
 
 def _paths(

@@ -98,7 +98,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         networks=networks,
         mounter=mounter,
         machine=machine,
-        defaults=Defaults(runtime=default_runtime),
+        defaults=Defaults(runtime=default_runtime, log_config=settings.container_log),
     )
     execs = ExecService(db=db, registry=registry, launcher=launcher, keeper=keeper)
     steps = StepRunner(
@@ -168,6 +168,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         snapshotter=layers.driver,
         runtimes={each.name: each.program for each in runtimes.working},
         default_runtime=default_runtime,
+        log_driver=settings.container_log.type,
     )
     try:
         async with serving_registry(settings.registry, db, blobs):

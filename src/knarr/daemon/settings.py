@@ -7,8 +7,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
+from knarr.container.logs.options import checked_log
 from knarr.errors import InvalidArgument
 from knarr.spec import decode
+from knarr.spec.docker.container import LogConfig
 from knarr.spec.docker.registries import RegistrySettings
 from knarr.units import size_bytes
 
@@ -44,7 +46,11 @@ Options:
       --disk-budget SIZE
                         Most that images and build cache may take on the disk: 50g (default: no
                         limit but the disk's, or $KNARR_DISK_BUDGET)
-      --log-level LEVEL debug, info, warning or error (default "info")
+      --log-driver NAME Where the output of containers goes that do not say it themselves: journald,
+                        json-file (the default), local, none or syslog
+      --log-opt KEY=VALUE
+                        An option of that driver, as in `knarr run`; may be given several times
+      --log-level LEVEL debug, info, warning or error, of the daemon itself (default "info")
       --registries FILE Mirrors, rewrites, insecure and blocked registries, as JSON (default
                         "/etc/knarr/registries.json" where that is, or $KNARR_REGISTRIES)
       --registry-mirror URL
@@ -82,6 +88,7 @@ class Settings:
     snapshotter: str = ""
     disk_budget_bytes: int | None = None  # None: no limit but the disk's
     log_level: str = "info"
+    container_log: LogConfig = field(default_factory=lambda: LogConfig(type="json-file"))
     group: str = ""
     publish_ip: str = "0.0.0.0"
     registry: str = ""
@@ -94,7 +101,8 @@ class Settings:
 
 _VALUED: Final = {
     "--data-root": "data_root", "--run-root": "run_root", "--host": "hosts", "-H": "hosts",
-    "--runtime": "runtime", "--log-level": "log_level", "--group": "group",
+    "--runtime": "runtime", "--log-level": "log_level",
+    "--log-driver": "log_driver", "--log-opt": "log_options", "--group": "group",
     "--snapshotter": "snapshotter", "--disk-budget": "disk_budget",
     "--registries": "registries", "--registry-mirror": "mirrors",
     "--ip": "publish_ip", "--insecure-registry": "insecure", "--registry": "registry",
@@ -126,6 +134,9 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         snapshotter=last("snapshotter", "KNARR_SNAPSHOTTER", ""),
         disk_budget_bytes=_budget(budget),
         log_level=last("log_level", "KNARR_LOG_LEVEL", "info"),
+        container_log=_container_log(
+            last("log_driver", "KNARR_LOG_DRIVER", "json-file"), given.get("log_options", ())
+        ),
         group=last("group", "KNARR_GROUP", ""),
         publish_ip=_address("--ip", last("publish_ip", "KNARR_IP", "0.0.0.0")),
         registry=last("registry", "KNARR_REGISTRY", ""),
@@ -195,6 +206,17 @@ def _tls(given: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> Serv
     folder = environ.get("DOCKER_CERT_PATH") or f"{environ.get('HOME', '/root')}/.docker"
     paths = {word: Path(files.get(word, f"{folder}/{_TLS_FILES[word]}")) for word in _TLS_FILES}
     return ServerTls(ca=paths["cacert"], cert=paths["cert"], key=paths["key"])
+
+
+def _container_log(driver: str, options: Sequence[str]) -> LogConfig:
+    """Raises InvalidArgument, and Unsupported, for what no container could have either."""
+    pairs = [option.partition("=") for option in options]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise InvalidArgument(f"--log-opt wants KEY=VALUE, not {name!r}")
+    config = LogConfig(type=driver, config={name: value for name, _, value in pairs})
+    checked_log(config)
+    return config
 
 
 def _registries(file: Path, mirrors: Sequence[str], insecure: Sequence[str]) -> RegistrySettings:

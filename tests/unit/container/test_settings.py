@@ -203,6 +203,20 @@ def test_what_is_said_stays() -> None:
     assert (host.log_config, host.restart_policy) == (said.log_config, said.restart_policy)
 
 
+def test_the_daemons_log_options_count_for_its_own_driver() -> None:
+    own = Defaults(log_config=LogConfig(type="local", config={"max-size": "1m", "max-file": "2"}))
+
+    def logs(said: LogConfig | None) -> LogConfig | None:
+        return completed(HostConfig(log_config=said), V1, own).log_config
+
+    assert logs(None) == own.log_config
+    assert logs(LogConfig()) == own.log_config
+    assert logs(LogConfig(type="local", config={"max-file": "9"})) == LogConfig(
+        type="local", config={"max-size": "1m", "max-file": "9"}
+    )
+    assert logs(LogConfig(type="none")) == LogConfig(type="none")
+
+
 def test_errors_are_knarrs_own() -> None:
     with pytest.raises(KnarrError):
         checked_host(HostConfig(network_mode="container:"), NO_CONFIG, V1)

@@ -2,6 +2,7 @@ import pytest
 
 from knarr.daemon.settings import settings_of
 from knarr.errors import InvalidArgument
+from knarr.spec.docker.container import LogConfig
 
 
 def test_the_address_of_published_ports_is_a_flag_or_a_variable() -> None:
@@ -26,3 +27,13 @@ def test_tls_takes_its_files_from_flags_or_from_the_clients_folder() -> None:
 def test_tls_that_asks_clients_for_nothing_is_refused(flags: list[str]) -> None:
     with pytest.raises(InvalidArgument, match="TLS without --tlsverify lets everyone in"):
         settings_of(flags, {})
+
+
+def test_where_containers_log_to_unless_they_say_it_themselves() -> None:
+    assert settings_of([], {}).container_log == LogConfig(type="json-file")
+    asked = settings_of(["--log-driver=local", "--log-opt", "max-size=1m"], {})
+    assert asked.container_log == LogConfig(type="local", config={"max-size": "1m"})
+    with pytest.raises(InvalidArgument, match="--log-opt wants KEY=VALUE, not 'max-size'"):
+        settings_of(["--log-opt", "max-size"], {})
+    with pytest.raises(InvalidArgument, match="unknown log opt 'x' for json-file log driver"):
+        settings_of(["--log-opt", "x=1"], {})
