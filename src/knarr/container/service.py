@@ -331,7 +331,7 @@ class ContainerService:
 
         The place is where in the log they begin. framed: by stream, where there is no terminal.
         Who is there before the process is its terminal or pipe, for which it waits as long as it
-        takes, as in ``docker run … | less``. With who comes later it has patience, but not for ever.
+        takes, as in ``docker run … | less``. Who comes later has to take something now and then.
         """
         container = self._registry.find(ref)
         if container.status is Status.PAUSED:
