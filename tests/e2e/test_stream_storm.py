@@ -203,5 +203,5 @@ async def test_a_few_streams_for_a_few_seconds(own_daemon: Daemon) -> None:
 @pytest.mark.long
 async def test_a_hundred_streams_for_a_minute(own_daemon: Daemon) -> None:
     name = begun(own_daemon)
-    many = Storm(attached=24, followers=50, events=20, stats=10, lines=400_000, signals=10)
+    many = Storm(attached=24, followers=50, events=20, stats=10, lines=150_000, signals=25)
     await storm(own_daemon, name, many)
