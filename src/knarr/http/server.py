@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import h11
 
-from knarr.errors import InvalidArgument
+from knarr.errors import InvalidArgument, KnarrError
 from knarr.http.message import (
     Answer,
     Application,
@@ -318,8 +318,11 @@ async def _send_pieces(
             await writer.drain()
     except ConnectionError:
         raise
-    except Exception:
+    except KnarrError as error:
         # The head is out: all that is left to say is that the body is not whole.
+        _log.warning("a streamed answer broke off: %s", error)
+        return False
+    except Exception:
         _log.exception("a streamed answer broke off")
         return False
     finally:
