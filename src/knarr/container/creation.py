@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from knarr.container import rows
 from knarr.container.documents import event_attributes
 from knarr.container.links import Link
-from knarr.container.logs.options import checked_log
+from knarr.container.logs.options import check_fit, checked_log
 from knarr.container.machine import Machine
 from knarr.container.merge import merged
 from knarr.container.model import Container
@@ -118,6 +118,7 @@ class Creator:
             ),
         )
         self._check_neighbours(host)
+        check_fit(container)
         if ports and network_mode(host) not in {"host", "none"}:
             warnings = (*warnings, *await self._networks.port_warnings(ports))
         return await self._made(container, image, mounts), warnings

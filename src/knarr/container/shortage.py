@@ -37,5 +37,5 @@ class ShortageWatch:
                         async with self._journal.held(container_id) as before:
                             if before.alive:
                                 self._journal.record(before.out_of_memory(), ("oom", {}))
-        except OSError as error:
-            _log.warning("cannot watch the memory of container %s: %s", container_id, error)
+        except Exception:
+            _log.exception("watching the memory of container %s", container_id)

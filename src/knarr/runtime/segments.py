@@ -8,6 +8,8 @@ import os
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from knarr.keeper.record import (
@@ -40,6 +42,12 @@ class Record(NamedTuple):
     stream: int
     kind: int
     payload: bytes
+
+
+def end_of_log(folder: Path) -> Place:
+    """Behind the last byte that is written now."""
+    with closing(Segments(str(folder))) as segments:
+        return segments.end()
 
 
 class Segments:

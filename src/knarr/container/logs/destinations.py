@@ -6,10 +6,12 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Final, Protocol
 
 from knarr.container.logs.syslog import LOCAL_SOCKETS, TLS, Address, Tls
 from knarr.errors import InvalidArgument
+
+_CONNECT_S: Final = 10.0
 
 
 class Destination(Protocol):
@@ -55,6 +57,7 @@ class Stream:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._closed = asyncio.ensure_future(reader.read())
+        self._closed.add_done_callback(lambda read: read.cancelled() or read.exception())
 
     async def send(self, messages: Sequence[bytes]) -> None:
         if self._closed.done():
@@ -72,18 +75,23 @@ async def to_syslog(address: Address, tls: Tls) -> Destination:
     if not address.scheme:
         return await _to_local()
     try:
-        if address.scheme == "unixgram":
-            return _to_socket(address.path)
-        if address.scheme == "unix":
-            return Stream(*await asyncio.open_unix_connection(address.path))
-        if address.scheme == "udp":
-            return await _to_udp(address)
-        context = context_of(tls) if address.scheme == TLS else None
-        return Stream(*await asyncio.open_connection(address.host, address.port, ssl=context))
+        async with asyncio.timeout(_CONNECT_S):
+            return await _to_address(address, tls)
     except OSError as error:
         network = {"unixgram": "unix", TLS: "tcp"}.get(address.scheme, address.scheme)
         whom = address.path or f"{address.host}:{address.port}"
         raise OSError(error.errno, f"dial {network} {whom}: {_words(error)}") from error
+
+
+async def _to_address(address: Address, tls: Tls) -> Destination:
+    if address.scheme == "unixgram":
+        return _to_socket(address.path)
+    if address.scheme == "unix":
+        return Stream(*await asyncio.open_unix_connection(address.path))
+    if address.scheme == "udp":
+        return await _to_udp(address)
+    context = context_of(tls) if address.scheme == TLS else None
+    return Stream(*await asyncio.open_connection(address.host, address.port, ssl=context))
 
 
 def to_journal(path: str) -> Destination:
@@ -143,6 +151,8 @@ async def _to_udp(address: Address) -> Datagrams:
 
 def _words(error: OSError) -> str:
     """What the kernel says; asyncio hides it in words of its own."""
+    if isinstance(error, TimeoutError) and not error.errno:
+        return f"connect: no answer within {_CONNECT_S:g} s"
     if error.errno and error.errno > 0 and not isinstance(error, (ssl.SSLError, socket.gaierror)):
         return f"connect: {os.strerror(error.errno).lower()}"
     return error.strerror or str(error)

@@ -29,12 +29,15 @@ class TagFields:
 
 
 def check_tag(source: str) -> None:
-    """Raises InvalidArgument for a template that cannot be carried out, in Go's words."""
-    _rendered(source, _fields("", "", "", "", "", {}, {}))
+    """Raises InvalidArgument, in Go's words, for what is no template."""
+    _template(source)
 
 
 def tag(container: Container, default: str = DEFAULT_TAG) -> str:
-    """What the option ``tag`` makes of it, or else ``default``."""
+    """What the option ``tag`` makes of it, or else ``default``.
+
+    Raises InvalidArgument for a template that does not fit this container.
+    """
     config, options = container.record.config, _options(container)
     command = " ".join((*(config.entrypoint or ()), *(config.cmd or ())))
     fields = _fields(
@@ -97,8 +100,15 @@ def _fields(
     })  # fmt: skip
 
 
+def _template(source: str) -> Template:
+    try:
+        return Template(source, name=_NAME)
+    except TemplateError as error:
+        raise InvalidArgument(str(error)) from error
+
+
 def _rendered(source: str, fields: TagFields) -> str:
     try:
-        return Template(source, name=_NAME).render(fields)
+        return _template(source).render(fields)
     except TemplateError as error:
         raise InvalidArgument(str(error)) from error

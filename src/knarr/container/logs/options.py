@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from knarr.container.logs.details import check_tag
+from knarr.container.logs.details import check_tag, tag
 from knarr.container.logs.syslog import check_syslog
+from knarr.container.model import Container
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.spec.docker.container import LogConfig
 from knarr.units import size_bytes
@@ -54,6 +55,14 @@ def checked_log(config: LogConfig) -> tuple[str, ...]:
     if name == "syslog":
         check_syslog(options)
     return _warnings(options)
+
+
+def check_fit(container: Container) -> None:
+    """Raises InvalidArgument where the tag that was asked for cannot be made of this container."""
+    try:
+        tag(container)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{NOT_READY}: {error}") from error
 
 
 def is_true(options: Mapping[str, str], name: str) -> bool:

@@ -23,7 +23,7 @@ from knarr.container.registry import ContainerRegistry
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import ContainerId
 from knarr.runtime.log import LogQuery, LogReader
-from knarr.runtime.segments import Place
+from knarr.runtime.segments import Place, end_of_log
 from knarr.spec.docker.container import LogConfig
 
 _SENT: Final = "log-sent"  # a file beside the log's folder: segment and offset, as text
@@ -54,6 +54,7 @@ class LogSender:
         """Before a start: is there anybody to send to? Raises KnarrError in Docker's words."""
         if (config := _sending(container)) is not None:
             try:
+                _encoder(container, config)
                 (await self._connect(config)).close()
             except (OSError, InvalidArgument) as error:
                 raise KnarrError(f"{NOT_READY}: {_words(error)}") from error
@@ -77,10 +78,12 @@ class LogSender:
         """It is removed: give what it wrote last a chance to arrive."""
         if (task := self._sending.get(container_id)) is None:
             return
-        await asyncio.wait({task}, timeout=_PATIENCE_S)
-        if not task.done():
-            _log.warning("container %s: the end of its log could not be sent", container_id)
-            task.cancel()
+        folder = self._log_folder(container_id)
+        if _read_place(folder) != end_of_log(folder):
+            await asyncio.wait({task}, timeout=_PATIENCE_S)
+            if not task.done():
+                _log.warning("container %s: the end of its log could not be sent", container_id)
+        task.cancel()
 
     def _ended(self, container_id: ContainerId, task: asyncio.Task[None]) -> None:
         del self._sending[container_id]
@@ -90,13 +93,12 @@ class LogSender:
             self.begin(container)
 
     async def _send(self, container: Container) -> None:
-        config = _sending(container)
+        config, folder = _sending(container), self._log_folder(container.id)
         assert config is not None
-        encode = _encoder(container, config)
-        folder = self._log_folder(container.id)
-        reader = LogReader(folder, LogQuery(from_place=_read_place(folder)))
         destination: Destination | None = None
         try:
+            encode = _encoder(container, config)
+            reader = LogReader(folder, LogQuery(from_place=_read_place(folder)))
             async with aclosing(reader.follow()) as batches:
                 async for batch in batches:
                     messages = [encode(line) for block in batch for line in lines(block)]

@@ -8,8 +8,10 @@ import pytest
 from knarr.container.logs.details import details, tag
 from knarr.container.logs.journald import JournalForm
 from knarr.container.logs.lines import PIECE_BYTES, lines
+from knarr.container.logs.options import check_fit
 from knarr.container.logs.syslog import Address, SyslogForm, address
 from knarr.container.model import Container
+from knarr.errors import InvalidArgument
 from knarr.ids import ContainerId, Digest, ImageId
 from knarr.runtime.log import Block
 from knarr.spec.docker.container import ContainerConfig, HostConfig, LogConfig
@@ -99,6 +101,18 @@ def test_tags_are_templates() -> None:
     of = "{{.DaemonName}} {{.Command}} {{.ImageID}} {{.ImageName}} {{.Name}}"
     assert tag(container(tag=of)) == "docker sh -c echo sha256:9b682 busybox web"
     assert tag(container(tag='{{index .ContainerLabels "a"}}')) == "1"
+
+
+def test_a_tag_has_to_fit_its_container() -> None:
+    check_fit(container(tag='{{index (split .Command " ") 2}}'))
+    with pytest.raises(InvalidArgument) as refused:
+        check_fit(container(tag="{{.Foo}}"))
+    assert str(refused.value) == (
+        'failed to initialize logging driver: template: log-tag:1:2: executing "log-tag" at'
+        " <.Foo>: can't evaluate field Foo in type *logger.Info"
+    )
+    with pytest.raises(InvalidArgument, match="index out of range"):
+        check_fit(container(tag='{{index (split .Command " ") 3}}'))
 
 
 def test_details_are_chosen_by_name_and_by_pattern() -> None:

@@ -31,11 +31,6 @@ REFUSED = [
     ("journald", {"cache-disabled": "x"}, "invalid value for option cache-disabled: x"),
     ("json-file", {"compress": "maybe"}, "invalid value for option compress: maybe"),
     ("json-file", {"labels-regex": "["}, "error parsing regexp"),
-    (
-        "json-file",
-        {"tag": "{{.Foo}}"},
-        'executing "log-tag" at <.Foo>: can\'t evaluate field Foo in type *logger.Info',
-    ),
     ("syslog", {"tag": "{{.ID"}, "template: log-tag:1: unclosed action"),
     ("syslog", {"syslog-address": "foo"}, "should be in form proto://address, got foo"),
     ("syslog", {"syslog-address": "foo://x"}, "should be in form proto://address, got foo://x"),
