@@ -16,6 +16,7 @@ from knarr.client import versions
 from knarr.client.blocking import CannotConnect, os_words
 from knarr.client.call import Request
 from knarr.client.endpoint import Endpoint
+from knarr.client.file_body import FileBody
 from knarr.client.lean import loads
 from knarr.client.requests import HIJACK, failure, framed_head
 from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk
@@ -296,6 +297,10 @@ async def _send(connection: Connection, head: bytes, body: Any) -> None:
         return
     await connection.send(head)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if isinstance(body, FileBody):
+            for piece in body:
+                await connection.send(piece)
+            return
         if hasattr(body, "__aiter__"):
             async for piece in body:
                 await connection.send(chunk(piece))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import _socket
 
 from knarr.client import versions
+from knarr.client.file_body import FileBody
 from knarr.client.lean import TYPE_CHECKING, loads
 from knarr.client.requests import HIJACK, RAW_STREAM, failure, framed_head
 from knarr.client.wire import LAST_CHUNK, Exchange, Head, chunk
@@ -439,6 +440,9 @@ def _send(socket: Socket, head: bytes, body: Any) -> None:
         return
     try:
         socket.sendall(head)
+        if isinstance(body, FileBody):
+            body.send_on(socket)
+            return
         for piece in body:
             socket.sendall(chunk(piece))
         socket.sendall(LAST_CHUNK)

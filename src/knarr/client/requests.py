@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from knarr.client.file_body import FileBody
 from knarr.client.lean import TYPE_CHECKING, loads
 from knarr.client.wire import request_head
 from knarr.errors import error_of
@@ -20,13 +21,15 @@ RAW_STREAM = "application/vnd.docker.raw-stream"
 
 
 def framed_head(endpoint: Endpoint, method: str, target: str, headers: Headers, body: Any) -> bytes:
-    """The head of a request with its body's framing: bytes are counted, all else is chunked."""
+    """The head of a request with its body's framing: what is no file and no bytes is chunked."""
     if endpoint.scheme == "tcp":
         target = endpoint.path + target
     if isinstance(body, (bytes, bytearray)):
         headers = (*headers, ("Content-Length", str(len(body))))
         if not any(name == "Content-Type" for name, _ in headers):
             headers = (*headers, ("Content-Type", "application/json"))
+    elif isinstance(body, FileBody):
+        headers = (*headers, ("Content-Length", str(body.size_bytes)))
     elif body is not None:
         headers = (*headers, ("Transfer-Encoding", "chunked"))
     elif method in ("POST", "PUT"):
