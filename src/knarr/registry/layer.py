@@ -5,6 +5,7 @@ file already. It sees the end of its input only once the digest holds.
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -91,7 +92,10 @@ class _Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerJob:
-    """One layer on its way; runs in a thread and uses a second one."""
+    """One layer on its way; runs in a thread and uses a second one.
+
+    downloaded: called when all bytes are here, and right, and unpacking is what is left.
+    """
 
     layer: RemoteLayer
     sources: tuple[RegistryClient, ...]
@@ -99,6 +103,7 @@ class LayerJob:
     sink: LayerSink
     say: Speaker
     threads: ThreadPoolExecutor
+    downloaded: Callable[[], None]
 
     def run(self) -> None:
         if self.blobs.has(self.layer.digest):
@@ -110,6 +115,7 @@ class LayerJob:
         """The blob came with another image, whose layers have been deleted since."""
         self.blobs.pin(self.layer.digest)
         self.say("Download complete")
+        self.downloaded()
         with _BlobReader(self.blobs.open(self.layer.digest)) as reader:
             self._unpack(reader)
 
@@ -141,6 +147,7 @@ class LayerJob:
             self.say("Verifying Checksum")
             partial.verify()
             self.say("Download complete")
+            self.downloaded()
         except BaseException as error:
             partial.fail(error)
             unpacking.exception()  # its own is but the consequence

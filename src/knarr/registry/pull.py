@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 from knarr.content import BlobStore
 from knarr.errors import InvalidArgument
@@ -54,11 +55,12 @@ class Puller:
     """Pulls into one content store. Its verbs are coroutines of the daemon's loop."""
 
     def __init__(self, registries: Registries, blobs: BlobStore, *, workers: int = 3) -> None:
-        """workers: layers at a time."""
+        """workers: layers that are downloaded at a time; twice as many are in work."""
         self._registries, self._blobs = registries, blobs
-        self._workers = workers
+        self._in_work = 2 * workers
         self._transfers = Transfers()
-        self._slots = asyncio.Semaphore(workers)
+        self._places = asyncio.Semaphore(self._in_work)
+        self._downloads = asyncio.Semaphore(workers)
         self._threads: ThreadPoolExecutor | None = None
 
     async def find(
@@ -126,16 +128,21 @@ class Puller:
             return
 
         async def work(tell_all: Tell) -> None:
-            if self._slots.locked():
+            if self._places.locked() or self._downloads.locked():
                 tell_all(Progress.about(short(layer.digest), "Waiting"))
-            async with self._slots:
-                await self._transfer(layer, sources, sink, tell_all)
+            async with self._places, _Turn(self._downloads) as turn:
+                await self._transfer(layer, sources, sink, tell_all, turn)
 
         await self._transfers.join(layer.diff_id, tell, work)
         sink.hold(layer)
 
     async def _transfer(
-        self, layer: RemoteLayer, sources: Sequence[RegistryClient], sink: LayerSink, tell: Tell
+        self,
+        layer: RemoteLayer,
+        sources: Sequence[RegistryClient],
+        sink: LayerSink,
+        tell: Tell,
+        turn: "_Turn",
     ) -> None:
         cancellation = Cancellation()
         job = LayerJob(
@@ -145,6 +152,7 @@ class Puller:
             sink=sink,
             say=Speaker(short(layer.digest), layer.descriptor.size, tell),
             threads=self._thread_pool(),
+            downloaded=turn.over,
         )
         await in_thread(job.run, cancellation, self._thread_pool())
         try:
@@ -156,8 +164,37 @@ class Puller:
     def _thread_pool(self) -> ThreadPoolExecutor:
         """Two threads for each layer at work, so that none waits for one that waits for it."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(2 * self._workers, thread_name_prefix="pull")
+            self._threads = ThreadPoolExecutor(2 * self._in_work, thread_name_prefix="pull")
         return self._threads
+
+
+class _Turn:
+    """A turn at downloading, over when the bytes are here: the next layer comes, this one unpacks.
+
+    So no processor idles at the end of a pull, when one layer is left that had to wait.
+    """
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._loop = asyncio.get_running_loop()
+        self._mine = False
+
+    async def __aenter__(self) -> Self:
+        await self._turns.acquire()
+        self._mine = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._release()
+
+    def over(self) -> None:
+        """From any thread; harmless when it is over already."""
+        self._loop.call_soon_threadsafe(self._release)
+
+    def _release(self) -> None:
+        if self._mine:
+            self._mine = False
+            self._turns.release()
 
 
 def outcome(found: Found, *, newer: bool) -> tuple[Progress, Progress]:

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import random
+import time
 
 import pytest
 
@@ -9,10 +10,13 @@ from knarr.errors import Forbidden, InvalidArgument, KnarrError, NotFound, Unava
 from knarr.ids import Digest, short
 from knarr.reference import Reference
 from knarr.registry.inspect import distribution
-from knarr.registry.pull import outcome
+from knarr.registry.layer import ByteReader
+from knarr.registry.manifests import RemoteLayer
+from knarr.registry.pull import Puller, outcome
 from knarr.registry.registries import Logins
 from knarr.registry.table import RegistryTable
 from knarr.spec.docker.registries import Mirror, RegistryRule
+from support.layers import PlainLayers
 from support.registry import (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -63,6 +67,33 @@ async def test_progress_is_told_as_docker_tells_it(registry: FakeRegistry, desk:
         f"Digest: {found.image.root.digest}",
         f"Status: Downloaded newer image for {registry.host}/team/app:1",
     ]
+
+
+class _Patient(PlainLayers):
+    """Does not finish a layer before the registry was asked for all of them."""
+
+    def __init__(self, registry: FakeRegistry, blobs: set[str]) -> None:
+        super().__init__()
+        self._registry, self._blobs = registry, blobs
+
+    def unpack(self, layer: RemoteLayer, packed: ByteReader) -> None:
+        end = time.monotonic() + 10
+        while not all(any(blob in path for path in self._registry.paths()) for blob in self._blobs):
+            assert time.monotonic() < end, "the next download waits for this layer's unpacking"
+            time.sleep(0.005)
+        super().unpack(layer, packed)
+
+
+async def test_the_next_layer_comes_while_one_is_unpacked(
+    registry: FakeRegistry, desk: Desk
+) -> None:
+    """Turns are for downloading: with one at a time, two layers are in work."""
+    manifest = registry.put_image("app", "1", SMALL, noise(100_000))
+    blobs = {layer["digest"] for layer in manifest["layers"]}
+    desk.layers = _Patient(registry, blobs)
+    desk.puller = Puller(desk.registries, desk.blobs, workers=1)
+    await desk.pull(f"{registry.host}/app:1")
+    assert len(desk.layers.recorded) == 2
 
 
 async def test_what_is_there_is_not_fetched_again(registry: FakeRegistry, desk: Desk) -> None:
