@@ -5,7 +5,7 @@ compression.py, SHA-256 beside the work in hashing.py, what must not be deleted 
 May import: store, events, kernel, spec, errors, ids.
 """
 
-from knarr.content.blobs import Blob, BlobStore, BlobWriter, write_all
+from knarr.content.blobs import Blob, BlobStore, BlobWriter
 from knarr.content.compression import (
     Compression,
     Compressor,
@@ -19,6 +19,7 @@ from knarr.content.compression import (
 from knarr.content.hashing import Hasher, digest_of
 from knarr.content.headroom import Budget, Headroom, free_and_reserve
 from knarr.content.pins import Pinning
+from knarr.content.writing import write_all
 
 __all__ = [
     "Blob",

@@ -7,7 +7,6 @@ Everything here is synchronous and may be used from any thread. Which blobs are 
 of rows (`content.rows`); a blob without a row is an orphan, swept at start.
 """
 
-import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -18,11 +17,11 @@ from typing import Final, Self
 from knarr.content.hashing import Hasher
 from knarr.content.headroom import Budget, Headroom
 from knarr.content.pins import Pinning
-from knarr.errors import InvalidArgument, NotFound, Unavailable
+from knarr.content.writing import write_all
+from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import Digest
 
 PREFIX: Final = "sha256:"
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +143,3 @@ class BlobWriter:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-
-def write_all(fd: int, chunk: bytes | memoryview) -> None:
-    """write(2) until all is written. A full disk or quota raises Unavailable in a sentence."""
-    view = memoryview(chunk)
-    try:
-        while view:
-            view = view[os.write(fd, view) :]
-    except OSError as error:
-        if error.errno in _FULL:
-            raise Unavailable(f"no space left on device: {error.strerror}") from error
-        raise

@@ -14,8 +14,9 @@ import threading
 from pathlib import Path
 from typing import Final, Self
 
-from knarr.content.blobs import PREFIX, Blob, BlobStore, write_all
+from knarr.content.blobs import PREFIX, Blob, BlobStore
 from knarr.content.headroom import Headroom
+from knarr.content.writing import write_all
 from knarr.errors import InvalidArgument, KnarrError, Unavailable
 from knarr.ids import Digest
 

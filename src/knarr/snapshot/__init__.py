@@ -9,11 +9,12 @@ May import: content, store, events, kernel, spec, errors, ids.
 
 from knarr.snapshot.choice import snapshotters
 from knarr.snapshot.containers import ContainerLayers
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.erofs import TarIndex, mountable
 from knarr.snapshot.incoming import LayerWriter
 from knarr.snapshot.layers import Layers
-from knarr.snapshot.model import Change, Contents, Layer, chain_id
+from knarr.snapshot.model import Change, Layer, chain_id
 from knarr.snapshot.unpacked import Unpacked
 
 __all__ = [

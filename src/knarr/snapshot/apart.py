@@ -1,6 +1,5 @@
 """Large layers are prepared in a process of their own: worker.py says why."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Final
 
 from knarr import errors
 from knarr.errors import KnarrError
-from knarr.snapshot.model import Contents
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.tar import Limits
 
 _PROGRAM: Final = Path(__file__).with_name("worker.py")
@@ -24,11 +23,12 @@ def prepare_apart(snapshotter: str, folder: Path, limits: Limits) -> Contents:
         check=False,
         env={},
     )
-    try:
-        said = json.loads(done.stdout)
-    except ValueError:
-        why = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise KnarrError(f"preparing a layer: exit code {done.returncode}: {why}") from None
-    if "failed" in said:
-        raise getattr(errors, said["failed"], KnarrError)(said["message"])
-    return Contents(content_bytes=said["content_bytes"], entries=said["entries"])
+    first, _, message = done.stdout.decode(errors="replace").partition("\n")
+    match first.split():
+        case ["done", content_bytes, entries]:
+            return Contents(content_bytes=int(content_bytes), entries=int(entries))
+        case [kind]:
+            raise getattr(errors, kind, KnarrError)(message)
+        case _:
+            why = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise KnarrError(f"preparing a layer: exit code {done.returncode}: {why}")

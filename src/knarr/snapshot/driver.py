@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from knarr.snapshot.model import Contents
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.tar import Limits
 
 

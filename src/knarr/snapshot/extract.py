@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from knarr.content.blobs import write_all
+from knarr.content.writing import write_all
 from knarr.errors import InvalidArgument, KnarrError, Unavailable
 from knarr.kernel.openat2 import openat2
 from knarr.snapshot import names

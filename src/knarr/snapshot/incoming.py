@@ -11,7 +11,8 @@ from typing import Final, Self
 from knarr.content import Budget, Hasher, Headroom, write_all
 from knarr.errors import InvalidArgument
 from knarr.ids import DiffId
-from knarr.snapshot.model import Contents, Layer
+from knarr.snapshot.contents import Contents
+from knarr.snapshot.model import Layer
 
 TAR: Final = "layer.tar"
 

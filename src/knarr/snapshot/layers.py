@@ -22,9 +22,9 @@ from knarr.errors import NotFound, Unsupported
 from knarr.ids import DiffId, Digest
 from knarr.snapshot.apart import prepare_apart
 from knarr.snapshot.changes import is_opaque
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.incoming import TAR, LayerWriter, mapped
-from knarr.snapshot.model import Contents
 from knarr.snapshot.tar import LIMITS, Limits, members
 from knarr.snapshot.unpacked import TREE
 

@@ -9,14 +9,6 @@ from knarr.ids import ChainId, DiffId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contents:
-    """What a layer's archive holds."""
-
-    content_bytes: int  # of its files
-    entries: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """One stored layer."""
 

@@ -17,11 +17,11 @@ import stat
 from collections.abc import Mapping
 from typing import Final
 
-from knarr.content.blobs import write_all
+from knarr.content.writing import write_all
 from knarr.errors import InvalidArgument, KnarrError, Unavailable
 from knarr.kernel.openat2 import open_directory
 from knarr.snapshot import names
-from knarr.snapshot.model import Contents
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.tar import LIMITS, Limits, header, members
 from knarr.snapshot.tar.header import Member, device
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from knarr.snapshot.alike import are_alike
-from knarr.snapshot.model import Contents
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.tar import Limits
 from knarr.snapshot.unpack import unpack
 

@@ -2,15 +2,16 @@
 
     python -SI worker.py SNAPSHOTTER FOLDER MEMBERS BYTES
 
-FOLDER holds the layer's tar. Prints one line of JSON: what the layer holds, or the failure. So the
-daemon's interpreter stays free for its clients, its memory does not grow with a layer, and hostile
-archives are read where little can be done: without capabilities that this does not need, with the
-folder as the root of the file system, and with a bound on memory.
+FOLDER holds the layer's tar. Prints ``done``, the bytes of files and the number of entries; or the
+kind of failure and, from the next line on, its sentence. So the daemon's interpreter stays free for
+its clients, its memory does not grow with a layer, and hostile archives are read where little can
+be done: without capabilities that this does not need, with the folder as the root of the file
+system, and with a bound on memory.
 
-It begins with few imports: the doors of the rooms it comes from (databases, event loops) are shut.
+It begins with few imports, for it is started for each layer: the doors of the rooms it comes from
+(databases, event loops) are shut, and what only one snapshotter needs is loaded for that alone.
 """
 
-import json
 import mmap
 import os
 import resource
@@ -20,11 +21,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from knarr.snapshot.model import Contents
+    from collections.abc import Callable
+
+    from knarr.snapshot.contents import Contents
     from knarr.snapshot.tar import Limits
 
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _MEMORY_BYTES: Final = 2 << 30
+_INDEX: Final = "tar+erofs"
 _SHUT: Final = ("knarr", "knarr.content", "knarr.snapshot", "knarr.snapshot.erofs")
 
 
@@ -36,7 +40,7 @@ def _shut_doors() -> None:
         sys.modules[name] = package
 
 
-def main(argv: list[str]) -> dict[str, object]:
+def main(argv: list[str]) -> str:
     from knarr.errors import KnarrError
     from knarr.snapshot.tar import Limits
 
@@ -45,25 +49,32 @@ def main(argv: list[str]) -> dict[str, object]:
     try:
         contents = _prepared(name, folder, limits)
     except KnarrError as error:
-        return {"failed": type(error).__name__, "message": str(error)}
+        return f"{type(error).__name__}\n{error}"
     except MemoryError:
-        return {"failed": "InvalidArgument", "message": "the layer takes too much memory"}
-    return {"content_bytes": contents.content_bytes, "entries": contents.entries}
+        return "InvalidArgument\nthe layer takes too much memory"
+    return f"done {contents.content_bytes} {contents.entries}"
 
 
 def _prepared(name: str, folder: str, limits: "Limits") -> "Contents":
-    from pathlib import Path
-
-    from knarr.snapshot.erofs.build import NAME, build_index
-    from knarr.snapshot.unpacked import build_tree
-
+    build = _builder(name)
     with open(os.path.join(folder, "layer.tar"), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) if size else b""
     _fence(folder)
-    if name == NAME:
-        return build_index(memoryview(data), Path(), limits)
-    return build_tree(memoryview(data), Path(), limits, umask=0)
+    return build(memoryview(data), limits)
+
+
+def _builder(name: str) -> "Callable[[memoryview, Limits], Contents]":
+    """What prepares the present folder; all that it imports is imported now, before the fence."""
+    if name == _INDEX:
+        from knarr.snapshot.erofs.build import build_index
+
+        return lambda tar, limits: build_index(tar, "", limits)
+    from pathlib import Path
+
+    from knarr.snapshot.unpacked import build_tree
+
+    return lambda tar, limits: build_tree(tar, Path(), limits, umask=0)
 
 
 def _fence(folder: str) -> None:
@@ -85,4 +96,4 @@ def _fence(folder: str) -> None:
 
 if __name__ == "__main__":
     _shut_doors()
-    print(json.dumps(main(sys.argv[1:])))
+    print(main(sys.argv[1:]), end="")

@@ -2,24 +2,26 @@
 
 import os
 import time
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from knarr.content.blobs import write_all
+from knarr.content.writing import write_all
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.erofs.image import HEAD_BYTES, image, made_ns
 from knarr.snapshot.erofs.tree import tree
-from knarr.snapshot.model import Contents
 from knarr.snapshot.tar import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME: Final = "tar+erofs"
 INDEX: Final = "index.erofs"
 
 
-def build_index(tar: memoryview, folder: Path, limits: Limits) -> Contents:
+def build_index(tar: memoryview, folder: str | os.PathLike[str], limits: Limits) -> Contents:
     """Write the index. Raises InvalidArgument, Unsupported, Unavailable as a snapshotter does."""
     now_ns = time.time_ns()
     root, contents = tree(tar, limits, now_ns)
-    fd = os.open(folder / INDEX, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fd = os.open(os.path.join(folder, INDEX), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         write_all(fd, image(root, len(tar), now_ns))
     finally:
@@ -27,7 +29,7 @@ def build_index(tar: memoryview, folder: Path, limits: Limits) -> Contents:
     return contents
 
 
-def is_index_of(tar: memoryview, path: Path, limits: Limits) -> bool:
+def is_index_of(tar: memoryview, path: "Path", limits: Limits) -> bool:
     """Whether the index at ``path`` is, byte for byte, the one of this tar."""
     there = path.read_bytes()
     when_ns = made_ns(there[:HEAD_BYTES])

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from knarr.kernel import mount
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.erofs.build import INDEX, NAME, build_index, is_index_of
-from knarr.snapshot.model import Contents
 from knarr.snapshot.overlay import view
 from knarr.snapshot.tar import END, LIMITS, Limits, Member, formatted, header
 

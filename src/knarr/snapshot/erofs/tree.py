@@ -13,7 +13,7 @@ from typing import Final
 
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.snapshot import names
-from knarr.snapshot.model import Contents
+from knarr.snapshot.contents import Contents
 from knarr.snapshot.tar import Limits, header, members
 from knarr.snapshot.tar.header import Member
 

@@ -1,8 +1,7 @@
 """Members out of a buffer (a mapped file) or a stream of chunks."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from knarr.errors import InvalidArgument
 from knarr.snapshot.tar import header, sparse
@@ -26,8 +25,7 @@ _MINORS: Final = 1 << 20
 _NO_RECORDS: Final[dict[bytes, bytes]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """How much of an archive is read before it counts as an attack."""
 
     members: int = 1_000_000
