@@ -64,6 +64,10 @@ class Engine:
         """Proportional memory of all its own processes, not of what runs in containers."""
         return sum(_pss_kib(pid) for pid in self.helper_pids())
 
+    def peak_kib(self) -> int:
+        """The most that any one of its own processes ever had, shared pages and all."""
+        return max((_peak_kib(pid) for pid in self.helper_pids()), default=0)
+
     def helper_pids(self) -> Iterator[int]:
         for entry in Path("/proc").iterdir():
             if not entry.name.isdecimal() or int(entry.name) == os.getpid():
@@ -84,6 +88,14 @@ def _pss_kib(pid: int) -> int:
     except OSError:
         return 0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def _peak_kib(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
 class Api:

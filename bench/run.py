@@ -2,9 +2,9 @@
 
     python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
 
-Sections: run exec many idle cli logs network build. Engines take turns in each round, so that a
-busy machine is busy for all of them; the first round is not counted. Quoted are medians and their
-ratios to knarr.
+Sections: run exec many idle cli logs network build images. Engines take turns in each round, so
+that a busy machine is busy for all of them; the first round is not counted. Quoted are medians and
+their ratios to knarr.
 """
 
 import argparse
@@ -16,22 +16,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import builds
 import logs
 from engines import IMAGE, Api, BareRuntime, Engine, engines
+from images import images
 from network import measure as measure_networks
+from turns import Measure, Table, take_turns, timed
 
-Measure = Callable[[], float]
-Table = dict[str, dict[str, list[float]]]  # what, by whom, seconds (or the unit in the name)
+_DISK_BYTES = 24 << 30
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--many", type=int, default=100, help="containers of the section `many`")
+    parser.add_argument(
+        "--realtime", action="store_true", help="section images: all else on the machine waits"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], metavar="SECTION")
     options = parser.parse_args()
@@ -39,8 +44,8 @@ def main() -> int:
         print("bench: engines need root", file=sys.stderr)
         return 1
     table: Table = {}
-    with tempfile.TemporaryDirectory(prefix="knarr-bench-", ignore_cleanup_errors=True) as name:
-        folder = options.folder = Path(name)
+    with _disk() as folder:
+        options.folder = folder
         bare = BareRuntime(folder / "bare")
         with engines(folder) as found:
             for section in options.sections or SECTIONS:
@@ -54,20 +59,24 @@ def main() -> int:
     return 0
 
 
-def take_turns(table: Table, rounds: int, contests: dict[str, dict[str, Measure]]) -> None:
-    """Each measure once a round, in turn; the first round warms up."""
-    for turn in range(rounds + 1):
-        for what, contestants in contests.items():
-            for who, measure in contestants.items():
-                took = measure()
-                if turn:
-                    table.setdefault(what, {}).setdefault(who, []).append(took)
+@contextmanager
+def _disk() -> Iterator[Path]:
+    """A file system of our own, ext4 with a journal, as most people's disks have it.
 
-
-def timed(action: Callable[[], object]) -> float:
-    before = time.perf_counter()
-    action()
-    return time.perf_counter() - before
+    Without a journal ext4 does not use the inodes of deleted files again for minutes, and searches
+    long for others: then an engine that deletes many files slows down whoever comes next.
+    """
+    with tempfile.TemporaryDirectory(prefix="knarr-bench-", ignore_cleanup_errors=True) as name:
+        disk, folder = Path(name) / "disk", Path(name) / "mounted"
+        with disk.open("wb") as file:
+            file.truncate(_DISK_BYTES)
+        folder.mkdir()
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-O", "has_journal", disk], check=True)
+        subprocess.run(["mount", "-o", "loop", disk, folder], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "-l", folder], check=False)
 
 
 def run(table: Table, found: list[Engine], bare: BareRuntime, options: argparse.Namespace) -> None:
@@ -186,6 +195,7 @@ SECTIONS = {
     "logs": log,
     "network": networks,
     "build": build,
+    "images": images,
 }
 
 

@@ -1,0 +1,25 @@
+"""Contestants take turns, so that a busy machine is busy for all of them."""
+
+import sys
+import time
+from collections.abc import Callable
+
+Measure = Callable[[], float]
+Table = dict[str, dict[str, list[float]]]  # what, by whom, seconds (or the unit in the name)
+
+
+def take_turns(table: Table, rounds: int, contests: dict[str, dict[str, Measure]]) -> None:
+    """Each measure once a round, in turn; the first round warms up."""
+    for turn in range(rounds + 1):
+        for what, contestants in contests.items():
+            for who, measure in contestants.items():
+                took = measure()
+                print(f"  {turn}: {what}, {who}: {took:.3f}", file=sys.stderr, flush=True)
+                if turn:
+                    table.setdefault(what, {}).setdefault(who, []).append(took)
+
+
+def timed(action: Callable[[], object]) -> float:
+    before = time.perf_counter()
+    action()
+    return time.perf_counter() - before
