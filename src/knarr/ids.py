@@ -14,6 +14,7 @@ DiffId = NewType("DiffId", Digest)  # digest of a layer's uncompressed tar
 ChainId = NewType("ChainId", Digest)  # digest of a layer and all below it
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_OTHER_DIGEST: Final = re.compile(r"([a-z0-9]+(?:[.+_-][a-z0-9]+)*):[a-zA-Z0-9=_-]{32,}")
 _HEX: Final = re.compile(r"[0-9a-f]{1,64}")
 SHORT_LENGTH: Final = 12
 
@@ -32,6 +33,12 @@ def new_container_id() -> ContainerId:
 
 def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
+
+
+def other_algorithm(text: str) -> str:
+    """The algorithm of a digest that is well-formed and not ours, as ``sha512``; empty else."""
+    match = _OTHER_DIGEST.fullmatch(text)
+    return match[1] if match and match[1] != "sha256" else ""
 
 
 def is_hex_prefix(text: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from knarr.errors import InvalidArgument
-from knarr.ids import Digest, is_digest
+from knarr.ids import Digest, is_digest, other_algorithm
 
 DEFAULT_DOMAIN: Final = "docker.io"
 DEFAULT_TAG: Final = "latest"
@@ -39,6 +39,10 @@ class Reference:
                 f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
             )
         rest, at, digest = text.partition("@")
+        if at and (algorithm := other_algorithm(digest)):
+            raise InvalidArgument(
+                f"invalid reference format: a {algorithm} digest, and only sha256 is supported"
+            )
         if at and not is_digest(digest):
             raise InvalidArgument("invalid reference format")
         name, tag = _split_tag(rest)

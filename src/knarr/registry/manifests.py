@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from knarr.errors import InvalidArgument, KnarrError, NotFound, Unsupported
-from knarr.ids import DiffId, Digest, ImageId, is_digest
+from knarr.ids import DiffId, Digest, ImageId, is_digest, other_algorithm
 from knarr.spec import decode
 from knarr.spec.document import CamelDocument
 from knarr.spec.oci.image import (
@@ -277,6 +277,10 @@ def _compression(layer: Descriptor, about: str) -> str:
 
 
 def _checked_descriptor(descriptor: Descriptor, limit: int | None, about: str) -> Descriptor:
+    if algorithm := other_algorithm(descriptor.digest):
+        raise Unsupported(
+            f"{about} names its parts by {algorithm}: only sha256 digests can be checked here"
+        )
     if not is_digest(descriptor.digest):
         raise InvalidArgument(f"manifest of {about} has an invalid digest {descriptor.digest!r}")
     if descriptor.size < 0 or (limit is not None and descriptor.size > limit):

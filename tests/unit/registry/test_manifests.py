@@ -141,6 +141,7 @@ def test_as_many_layers_as_diff_ids() -> None:
          "foreign layer"),
         (LAYER | {"mediaType": "application/x-sh"}, "unknown media type"),
         (LAYER | {"digest": "sha256:../../etc/passwd"}, "invalid digest"),
+        (LAYER | {"digest": "sha512:" + "a" * 128}, "by sha512: only sha256"),
         (LAYER | {"size": -1}, "impossible size"),
     ],
 )  # fmt: skip

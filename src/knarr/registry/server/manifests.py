@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from knarr.errors import InvalidArgument
-from knarr.ids import Digest, is_digest
+from knarr.ids import Digest, is_digest, other_algorithm
 from knarr.registry.manifests import (
     INDEX_TYPES,
     MANIFEST_LIMIT,
@@ -104,6 +104,8 @@ def _is_elsewhere(descriptor: Descriptor) -> bool:
 
 
 def _digest(descriptor: Descriptor) -> Digest:
+    if algorithm := other_algorithm(descriptor.digest):
+        raise Problem("MANIFEST_INVALID", f"a {algorithm} digest: content is named by sha256 here")
     if not is_digest(descriptor.digest):
         raise Problem("MANIFEST_INVALID", f"invalid digest {descriptor.digest!r}")
     return Digest(descriptor.digest)
