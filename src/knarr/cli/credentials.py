@@ -73,7 +73,7 @@ def known(cli: Cli) -> list[Credentials]:
     config = cli.config
     servers = {*(config.values.get("auths") or {}), *(config.values.get("credHelpers") or {})}
     if helper := config.text("credsStore"):
-        servers |= set(json.loads(_run_helper(helper, "list", "")))
+        servers |= set(_answer(helper, "list", ""))
     found = (find(cli, server) for server in sorted(servers))
     return [each for each in found if each is not None]
 
@@ -153,7 +153,7 @@ def _helper(config: Config, server: str) -> str:
 
 def _ask_helper(helper: str, server: str) -> Credentials | None:
     try:
-        answer = json.loads(_run_helper(helper, "get", server))
+        answer = _answer(helper, "get", server)
     except Unavailable as error:
         if _NOT_FOUND in str(error):
             return None
@@ -163,6 +163,20 @@ def _ask_helper(helper: str, server: str) -> Credentials | None:
     return Credentials(
         server=server, username=answer.get("Username", ""), password=answer.get("Secret", "")
     )
+
+
+def _answer(helper: str, verb: str, said: str) -> dict[str, Any]:
+    """Raises Unavailable, without what it said in the text, where that is no JSON object."""
+    try:
+        answer = json.loads(_run_helper(helper, verb, said))
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Unavailable(
+            f"error getting credentials - err: docker-credential-{helper} {verb} did not answer"
+            " with a JSON object"
+        )
+    return answer
 
 
 def _run_helper(helper: str, verb: str, said: str) -> str:
@@ -176,8 +190,9 @@ def _run_helper(helper: str, verb: str, said: str) -> str:
             f'error getting credentials - err: exec: "{program}": {error.strerror}'
         ) from error
     if result.returncode:
+        # It may say again what it was told to keep: only what it says of itself is passed on.
+        told = result.stdout.strip() if verb != "store" else "…"
         raise Unavailable(
-            f"error getting credentials - err: exit status {result.returncode}, "
-            f"out: `{result.stdout.strip()}`"
+            f"error getting credentials - err: exit status {result.returncode}, out: `{told}`"
         )
     return result.stdout

@@ -9,10 +9,12 @@ import pytest
 
 from knarr.cli.cli import Cli
 from knarr.cli.credentials import HUB_KEY, Credentials, erase, find, header_for, key_of, store
+from knarr.errors import Unavailable
 
 HELPER = """\
 #!/bin/sh
 state={folder}/state
+echo "$0 $@" >>{folder}/calls
 case $1 in
 get) read -r server; [ "$(cat $state 2>/dev/null)" ] || {{
     echo 'credentials not found in native keychain'; exit 1; }}
@@ -88,19 +90,85 @@ def test_the_hub_has_one_key(name: str) -> None:
     assert key_of(name) == HUB_KEY
 
 
+def helper(folder: Path, name: str, text: str) -> None:
+    program = folder / f"docker-credential-{name}"
+    program.write_text(text)
+    program.chmod(0o755)
+
+
+def configured(cli: Cli, **values: object) -> Path:
+    folder = Path(cli.config_folder)
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(values))
+    return folder / "config.json"
+
+
 def test_a_helper_keeps_what_the_file_must_not(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = tmp_path / "docker-credential-test"
-    program.write_text(HELPER.format(folder=tmp_path))
-    program.chmod(0o755)
+    helper(tmp_path, "test", HELPER.format(folder=tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    folder = Path(cli.config_folder)
-    folder.mkdir()
-    (folder / "config.json").write_text('{"credsStore": "test"}')
+    file = configured(cli, credsStore="test")
     assert find(cli, "x") is None
     assert store(again(cli), Credentials(server="x", username="u", password="secret")) == "test"
-    assert "secret" not in (folder / "config.json").read_text()
+    assert "secret" not in file.read_text()
+    assert json.loads(file.read_text())["auths"] == {"x": {}}
     assert find(again(cli), "x") == Credentials(server="x", username="u", password="secret")
     erase(again(cli), "x")
     assert find(again(cli), "x") is None
+    calls = (tmp_path / "calls").read_text()
+    assert {line.split()[-1] for line in calls.splitlines()} == {"get", "store", "erase"}
+    assert "secret" not in calls, "a secret is told on standard input, never as an argument"
+
+
+def test_an_identity_token_goes_to_the_helper_under_a_name_of_its_own(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(tmp_path, "test", HELPER.format(folder=tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    configured(cli, credsStore="test")
+    store(again(cli), Credentials(server="x", username="u", identity_token="it"))
+    kept = json.loads((tmp_path / "state").read_text())
+    assert kept == {"ServerURL": "x", "Username": "<token>", "Secret": "it"}
+    assert find(again(cli), "x") == Credentials(server="x", identity_token="it")
+
+
+def test_a_helper_of_one_registry_beats_the_store_of_all(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "all"):
+        said = json.dumps({"ServerURL": "x", "Username": name, "Secret": "s"})
+        helper(tmp_path, name, f"#!/bin/sh\ncat >/dev/null; echo '{said}'\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    configured(cli, credsStore="all", credHelpers={"x:5000": "one"})
+    users = [found.username for each in ("x:5000", "y") if (found := find(cli, each))]
+    assert users == ["one", "all"]
+
+
+@pytest.mark.parametrize("said", ["nonsense secret", '["secret"]'])
+def test_a_helper_that_talks_nonsense_is_named_and_not_quoted(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    helper(tmp_path, "odd", f"#!/bin/sh\necho '{said}'\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    configured(cli, credsStore="odd")
+    with pytest.raises(Unavailable, match="docker-credential-odd get") as refused:
+        find(cli, "x")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_helper_that_fails_to_keep_a_secret_does_not_tell_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(tmp_path, "bad", "#!/bin/sh\ncat; exit 3\n")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    configured(cli, credsStore="bad")
+    with pytest.raises(Unavailable, match="exit status 3") as refused:
+        store(cli, Credentials(server="x", username="u", password="secret"))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_helper_that_is_not_there_is_named(cli: Cli) -> None:
+    configured(cli, credsStore="nowhere")
+    with pytest.raises(Unavailable, match='"docker-credential-nowhere": No such file'):
+        find(cli, "x")
