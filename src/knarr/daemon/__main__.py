@@ -22,6 +22,7 @@ from knarr.daemon.sockets import is_internet, open_sockets, server_context
 from knarr.errors import Conflict, KnarrError
 from knarr.http.server import Server
 from knarr.http.tls import TlsGate
+from knarr.kernel.memory import recycle_buffers
 
 _log = logging.getLogger("knarr.daemon")
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         settings = settings_of(argv)
         _prepare_logging(settings.log_level)
+        recycle_buffers()
         with _owned(settings):
             asyncio.run(_serve(settings))
     except KnarrError as error:

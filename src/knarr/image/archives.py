@@ -19,6 +19,7 @@ from knarr.image.model import Image, NewImage
 from knarr.image.progress import Meter
 from knarr.image.receive import Receiver
 from knarr.image.save import Part, Saved, Stored
+from knarr.kernel.memory import give_back
 from knarr.reference import Reference
 from knarr.snapshot import Layer, Layers
 from knarr.snapshot.rows import find_layer
@@ -108,6 +109,7 @@ class Archives:
                 lambda digest: blob_size(self._db, digest) is not None,
             )
             await asyncio.to_thread(self._layers.empty_trash)
+            await asyncio.to_thread(give_back)
 
     def _loaded(self, new: NewImage, add: Add) -> str:
         lines = []

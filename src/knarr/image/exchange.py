@@ -4,6 +4,7 @@ A layer is recorded as soon as it is unpacked, held by a lease, so that a pull w
 (or with the daemon) has not been for nothing: for a day the next one finds what is there.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -21,6 +22,7 @@ from knarr.image.landing import Landing
 from knarr.image.model import Image, LayerForm, NewImage
 from knarr.image.outgoing import OutgoingImage
 from knarr.image.service import ImageService
+from knarr.kernel.memory import give_back
 from knarr.reference import Reference
 from knarr.registry import Fetched, Found, Logins, Puller, Pusher, Tell, outcome, received, told
 from knarr.snapshot import Layers
@@ -102,6 +104,7 @@ class Exchange:
             end_old_leases(tx, now_ns=time.time_ns(), at_start=False)
             lease(tx, holder, seconds=_LEASE_S)
         await self._puller.fetch(found, landing, tell)
+        await asyncio.to_thread(give_back)
         before = self._named(found.reference)
         image = self._record(found)
         with self._db.transaction() as tx:
