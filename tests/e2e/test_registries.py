@@ -1,5 +1,6 @@
 """The docker CLI on our engine, with registries on loopback."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -128,6 +129,22 @@ def test_a_login_opens_what_is_guarded(daemon: Daemon, guarded: str) -> None:
     assert json.loads(inspected)["schemaVersion"] == 2
     good(daemon, "logout", guarded)
     assert daemon.docker("pull", name).returncode == 1
+    good(daemon, "rmi", name)
+    log = daemon.log.read_text()
+    packed = base64.b64encode(f"{ANNA.username}:{ANNA.password}".encode()).decode()
+    assert ANNA.password not in log
+    assert packed not in log
+
+
+def test_a_push_is_for_the_platform_that_is_asked_for(daemon: Daemon, registry: str) -> None:
+    name = f"{registry}/team/platform:1"
+    good(daemon, "tag", "busybox", name)
+    here = good(daemon, "image", "inspect", "-f", "{{.Os}}/{{.Architecture}}", name)
+    done = daemon.knarr("push", "--platform", here, name)
+    assert done.returncode == 0, done.stderr
+    other = daemon.knarr("push", "--platform", "linux/s390x", name)
+    assert other.returncode == 1
+    assert "does not provide the specified platform (linux/s390x)" in other.stderr
     good(daemon, "rmi", name)
 
 

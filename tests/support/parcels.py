@@ -4,9 +4,11 @@ import gzip
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from knarr.content import BlobStore
 from knarr.ids import DiffId, Digest
@@ -18,7 +20,16 @@ from knarr.registry.registries import Logins
 from knarr.spec import encode
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.progress import PushResult
-from knarr.spec.oci.image import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor, Manifest
+from knarr.spec.oci.image import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER_GZIP,
+    OCI_MANIFEST,
+    Descriptor,
+    Index,
+    Manifest,
+)
+from knarr.spec.oci.platform import parse_platform
 from support.registry import tar_of
 
 if TYPE_CHECKING:
@@ -42,10 +53,15 @@ class Packed:
         return Descriptor(media_type=OCI_LAYER_GZIP, digest=blob.digest, size=blob.size_bytes)
 
 
-def parcel(blobs: BlobStore, *tars: bytes, neighbours: Sequence[str] = ()) -> Parcel:
+def parcel(
+    blobs: BlobStore,
+    *tars: bytes,
+    neighbours: Sequence[str] = (),
+    architecture: str = "amd64",
+) -> Parcel:
     layers = [Packed(tar, blobs, neighbours) for tar in tars]
     document = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
     }
@@ -57,6 +73,32 @@ def parcel(blobs: BlobStore, *tars: bytes, neighbours: Sequence[str] = ()) -> Pa
         return [Fetched(raw=manifest, media_type=OCI_MANIFEST, digest=digest_of(manifest))]
 
     return Parcel(layers=layers, configs=[config], documents=documents)
+
+
+def several(blobs: BlobStore, tars: Mapping[str, bytes]) -> Parcel:
+    """An index of images of one layer each, by platform."""
+    platforms = {each: parse_platform(each) for each in tars}
+    images = [
+        parcel(blobs, tars[name], architecture=platform.architecture)
+        for name, platform in platforms.items()
+    ]
+
+    def documents(descriptors: Sequence[Descriptor]) -> list[Fetched]:
+        children = [
+            image.documents([layer])[0] for image, layer in zip(images, descriptors, strict=True)
+        ]
+        entries = [
+            msgspec.structs.replace(child.descriptor, platform=platform)
+            for child, platform in zip(children, platforms.values(), strict=True)
+        ]
+        raw = encode(Index(manifests=tuple(entries)))
+        return [*children, Fetched(raw=raw, media_type=OCI_INDEX, digest=digest_of(raw))]
+
+    return Parcel(
+        layers=[layer for image in images for layer in image.layers],
+        configs=[config for image in images for config in image.configs],
+        documents=documents,
+    )
 
 
 def noise(size: int, seed: int = 0) -> bytes:

@@ -8,9 +8,12 @@ import pytest
 
 from integration.registry.conftest import Desk
 from knarr.errors import KnarrError, Unauthorized
+from knarr.reference import Reference
+from knarr.registry.registries import Logins
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.oci.image import OCI_MANIFEST
-from support.parcels import noise, parcel, push
+from knarr.spec.oci.platform import parse_platform
+from support.parcels import noise, parcel, push, several
 from support.peers import ANNA, docker_registry
 from support.registry import Asked, FakeRegistry, Handler, tar_of
 
@@ -65,6 +68,20 @@ async def test_one_layer_named_twice_is_sent_once(debians: str, desk: Desk) -> N
     assert desk.statuses().count("Pushed") == 1
     found = await desk.find(f"{debians}/app:1")
     assert len(found.image.layers) == 2
+
+
+async def test_an_index_goes_up_with_its_children(debians: str, desk: Desk, tmp_path: Path) -> None:
+    """Children before what names them; each platform then finds its own image."""
+    tars = {"linux/amd64": noise(2_000_000, 1), "linux/arm64": noise(1000, 2)}
+    result = await push(desk, f"{debians}/team/both:1", several(desk.blobs, tars))
+    for platform, tar in tars.items():
+        other = Desk(root=tmp_path / platform, certificates=desk.certificates)
+        reference = Reference.parse(f"{debians}/team/both:1")
+        found = await other.puller.find(reference, Logins(), parse_platform(platform))
+        await other.puller.fetch(found, other.layers, other.told.append)
+        assert found.image.root.digest == result.digest
+        assert list(other.layers.tars.values()) == [tar]
+        await other.close()
 
 
 async def test_a_push_without_a_login_is_refused(desk: Desk, tmp_path: Path) -> None:

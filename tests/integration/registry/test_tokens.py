@@ -7,7 +7,9 @@ import pytest
 
 from integration.registry.conftest import Desk
 from knarr.errors import Forbidden, KnarrError, NotFound, Unauthorized
+from knarr.registry import table
 from knarr.spec.docker.auth import AuthConfig
+from knarr.spec.docker.registries import RegistrySettings
 from support.registry import Asked, FakeRegistry, Handler, TokenService, digest_of, tar_of
 
 TAR = tar_of({"etc/motd": b"ahoy\n"})
@@ -185,3 +187,33 @@ async def test_a_login_for_another_server_is_not_shown(registry: FakeRegistry, d
     with pytest.raises(Unauthorized, match="no basic auth credentials"):
         await desk.pull(f"{registry.host}/app:1", login)
     assert not [each for each in registry.asked if "Authorization" in each.headers]
+
+
+async def test_the_dance_of_docker_hub(
+    tokens: TokenService, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short name, a registry under another name, a token server of a third: one login for all."""
+    tokens.registry.put_image("library/alpine", "latest", TAR)
+    monkeypatch.setattr(table, "HUB_HOST", tokens.registry.host)
+    desk.table = table.table_of(RegistrySettings(insecure_registries=("docker.io",)))
+    desk.open()
+    login = AuthConfig(
+        username="anna", password="hunter22", serveraddress="https://index.docker.io/v1/"
+    )
+    found = await desk.pull("alpine", login)
+    assert str(found.reference) == "docker.io/library/alpine:latest"
+    assert desk.told[0].status == "Pulling from library/alpine"
+    assert set.union(*tokens.issued.values()) == {"repository:library/alpine:pull"}
+    assert all("library/alpine" in path for path in tokens.registry.paths() if path != "/v2/")
+    shown = [each.headers.get("Authorization", "") for each in tokens.registry.asked]
+    assert not any(each.startswith("Basic") for each in shown), "the password is the token server's"
+    assert tokens.server.asked[0].headers["Authorization"].startswith("Basic")
+
+
+async def test_the_hubs_login_is_not_for_other_registries(tokens: TokenService, desk: Desk) -> None:
+    login = AuthConfig(
+        username="anna", password="hunter22", serveraddress="https://index.docker.io/v1/"
+    )
+    with pytest.raises(Unauthorized):
+        await desk.pull(f"{tokens.registry.host}/app:1", login)
+    assert "Authorization" not in tokens.server.asked[0].headers
