@@ -81,8 +81,9 @@ def test_an_exit_without_a_daemon_is_known_after_the_restart(daemon: Daemon) -> 
 
 def test_a_stopped_daemon_gives_up_nothing_either(daemon: Daemon) -> None:
     daemon.docker(
-        "run", "-d", "--name", "stays", "-p", "127.0.0.1:0:80", "busybox", "sleep", "1000"
-    )
+        "run", "-d", "--name", "stays", "-p", "127.0.0.1:0:80", "--health-cmd", "true",
+        "busybox", "sleep", "1000",
+    )  # fmt: skip
     before = _state(daemon, "stays"), daemon.docker("port", "stays").stdout
     daemon.stop()
     daemon.start()

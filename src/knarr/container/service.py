@@ -77,13 +77,13 @@ class ContainerService:
         self._waiters = Waiters()
         self._health = HealthWatch(execs, tasks)
         self._turns = TurnWatch(networks, tasks)
-        shortage = ShortageWatch(keeper, journal, tasks)
+        self._shortage = ShortageWatch(keeper, journal, tasks)
         self._lifecycle = Lifecycle(
             journal=journal,
             launcher=launcher,
             waiters=self._waiters,
             health=self._health,
-            shortage=shortage,
+            shortage=self._shortage,
             turns=self._turns,
             logs=logs,
         )
@@ -96,11 +96,16 @@ class ContainerService:
             steps=steps,
             waiters=self._waiters,
             health=self._health,
-            shortage=shortage,
+            shortage=self._shortage,
             turns=self._turns,
             tasks=tasks,
             on_unhealthy=self._act_on_failure,
         )
+
+    def close(self) -> None:
+        """The daemon ends: nobody is watched any more; all containers go on."""
+        for watch in (self._health, self._shortage, self._turns):
+            watch.close()
 
     # Changing
 

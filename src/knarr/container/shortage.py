@@ -29,6 +29,11 @@ class ShortageWatch:
         if (task := self._watching.pop(container_id, None)) is not None:
             task.cancel()
 
+    def close(self) -> None:
+        """The daemon ends, and its tasks with it; the containers go on."""
+        for container_id in tuple(self._watching):
+            self.end(container_id)
+
     async def _watch(self, container_id: ContainerId) -> None:
         try:
             with suppress(NotFound):

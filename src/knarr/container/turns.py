@@ -59,6 +59,11 @@ class TurnWatch:
         if (task := self._watching.pop(container_id, None)) is not None:
             task.cancel()
 
+    def close(self) -> None:
+        """The daemon ends, and its tasks with it; the containers go on."""
+        for container_id in tuple(self._watching):
+            self.end(container_id)
+
     async def probed(self, container_id: ContainerId, health: Health) -> None:
         """Its health check says something."""
         if health.status == HEALTHY:

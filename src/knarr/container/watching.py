@@ -46,6 +46,11 @@ class HealthWatch:
         if (task := self._watching.pop(container_id, None)) is not None:
             task.cancel()
 
+    def close(self) -> None:
+        """The daemon ends, and its tasks with it; the containers go on."""
+        for container_id in tuple(self._watching):
+            self.end(container_id)
+
     async def _watch(self, container: Container) -> None:
         async def run(command: tuple[str, ...], seconds: float) -> Probed:
             return await self._execs.probe(container.id, command, seconds)

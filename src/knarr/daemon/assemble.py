@@ -194,6 +194,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     finally:
         background.close()
         watching.cancel()
+        containers.close()
         logs.close()
         await exchange.close()
         registries.close()
