@@ -56,12 +56,13 @@ def rules_of(netlink: Netlink, family: int, table: str) -> Rules:
         rule = dict(attributes(each[4:]))
         chain = rule[_CHAIN].rstrip(b"\0").decode(errors="replace")
         found.setdefault(chain, []).append(
-            [_expression(item) for _, item in attributes(rule.get(_EXPRESSIONS, b""))]
+            [expression(item) for _, item in attributes(rule.get(_EXPRESSIONS, b""))]
         )
     return found
 
 
-def _expression(raw: bytes) -> Expression:
+def expression(raw: bytes) -> Expression:
+    """One of a rule's expressions: the kernel's name of it, and its fields."""
     parts = dict(attributes(raw))
     name = parts[_NAME].rstrip(b"\0").decode(errors="replace")
     return Expression(name, dict(attributes(parts.get(_DATA, b""))))
