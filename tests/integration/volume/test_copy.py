@@ -105,6 +105,7 @@ def test_sizes_count_each_file_once(tmp_path: Path) -> None:
         assert size_bytes(folder) == 1010
 
 
+@pytest.mark.long  # not every machine has loop devices
 @pytest.mark.needs("mkfs.btrfs")
 def test_copies_share_their_blocks_where_the_file_system_can(tmp_path: Path) -> None:
     disk, place = tmp_path / "disk", tmp_path / "mounted"
