@@ -6,6 +6,7 @@ carries the bytes. While it restarts, ``[::1]`` is silent and ``127.0.0.1`` work
 """
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable
@@ -16,6 +17,8 @@ _log = logging.getLogger("knarr.network")
 _WAITING: Final = 128
 _PIECE_BYTES: Final = 1 << 16
 _CONNECT_SECONDS: Final = 10.0
+_REST_SECONDS: Final = 1.0
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 Target = tuple[str, int]
 
@@ -52,7 +55,9 @@ class Relays:
     def _accept(self, number: int, door: socket.socket) -> None:
         try:
             client, _ = door.accept()
-        except OSError:  # it went again, or there is no descriptor left
+        except OSError as error:  # it went again, or there is nothing left to take it with
+            if error.errno in _EXHAUSTED:
+                self._rest(number, door)
             return
         client.setblocking(False)
         target = self._target(number)
@@ -63,6 +68,16 @@ class Relays:
         tasks = self._connections.setdefault(number, set())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+
+    def _rest(self, number: int, door: socket.socket) -> None:
+        """Whoever waits at the door would wake us again and again."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(door.fileno())
+        loop.call_later(_REST_SECONDS, self._look_again, number, door)
+
+    def _look_again(self, number: int, door: socket.socket) -> None:
+        if self._doors.get(number) is door:
+            asyncio.get_running_loop().add_reader(door.fileno(), self._accept, number, door)
 
 
 async def _carry(client: socket.socket, target: Target) -> None:
