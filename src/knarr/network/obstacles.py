@@ -53,17 +53,16 @@ class Packet:
 
     def fact(self, key: int) -> bytes | None:
         """What ``meta`` loads."""
-        match key:
-            case _ if key == _MARK:
-                return None if self.mark is None else struct.pack("=I", self.mark)
-            case _ if key == _FAMILY:
-                return bytes((self.family,))
-            case _ if key == _PROTOCOL:
-                return bytes((_PROTOCOLS[self.protocol],))
-            case _ if key == _INPUT_INDEX and self.uplink:
-                return struct.pack("=I", self.uplink[0])
-            case _ if key == _INPUT_NAME and self.uplink:
-                return self.uplink[1].encode().ljust(16, b"\0")
+        if key == _FAMILY:
+            return bytes((self.family,))
+        if key == _PROTOCOL:
+            return bytes((_PROTOCOLS[self.protocol],))
+        if key == _MARK and self.mark is not None:
+            return struct.pack("=I", self.mark)
+        if key == _INPUT_INDEX and self.uplink:
+            return struct.pack("=I", self.uplink[0])
+        if key == _INPUT_NAME and self.uplink:
+            return self.uplink[1].encode().ljust(16, b"\0")
         return None
 
     def part(self, base: int, offset: int, length: int) -> bytes | None:
