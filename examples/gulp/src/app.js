@@ -1,0 +1,2 @@
+// Nobody needs to read this in a browser.
+console.log("ahoy");
