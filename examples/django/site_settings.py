@@ -9,6 +9,7 @@ ROOT_URLCONF = "visits.urls"
 INSTALLED_APPS = ["visits"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+TIME_ZONE = "UTC"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",

@@ -1,6 +1,8 @@
 """Every project in ``examples/`` does what it says; those of many packages are long."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -152,7 +154,12 @@ def test_nginx_replicas(named: Named) -> None:
     project("up", "-d", timeout=600)
     url = project.url("proxy", 80)
     seen: set[str] = set()
-    eventually(lambda: seen.add(fetched(url)) or len(seen) == 3)
+
+    def all_have_answered() -> bool:
+        seen.add(fetched(url))
+        return len(seen) == 3
+
+    eventually(all_have_answered)
 
 
 @long
@@ -183,3 +190,23 @@ def test_gulp(named: Named) -> None:
     url = project.url("site", 80)
     assert "<title>Gulp</title>" in fetched(url)
     assert fetched(url + "app.js") == 'console.log("ahoy");\n'
+
+
+@long
+@pytest.mark.usefixtures("images")
+def test_the_demo_shows_all_that_it_promises(daemon: Daemon) -> None:
+    demo = EXAMPLES.parent / "scripts/demo.py"
+    source = {"PYTHONPATH": str(EXAMPLES.parent / "src")}
+    done = subprocess.run(
+        [sys.executable, str(demo)],
+        env={**daemon.environment, **source},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    for told in ("hello from", "ahoy from", "(Pdb) p host, visits", "All of it took"):
+        assert told in done.stdout
+    assert daemon.knarr("ps", "-aq").stdout == ""
