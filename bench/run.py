@@ -2,9 +2,9 @@
 
     python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
 
-Sections: run exec many idle cli logs network build images. Engines take turns in each round, so
-that a busy machine is busy for all of them; the first round is not counted. Quoted are medians and
-their ratios to knarr.
+Sections: run exec many idle cli logs network build images compose. Engines take turns in each
+round, so that a busy machine is busy for all of them; the first round is not counted. Quoted are
+medians and their ratios to knarr.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import builds
 import logs
+from composing import compose
 from engines import IMAGE, Api, BareRuntime, Engine, engines
 from images import images
 from network import measure as measure_networks
@@ -196,6 +197,7 @@ SECTIONS = {
     "network": networks,
     "build": build,
     "images": images,
+    "compose": compose,
 }
 
 
