@@ -85,7 +85,7 @@ def _take_group_flags(cli: Cli, group: str, words: list[str]) -> list[str]:
         parsed = parse(words, options, interspersed=False)
     except BadFlag as error:
         raise Exit(
-            BAD_FLAG,
+            _bad_flag(group),
             f"{error}\n\nUsage:  {PROGRAM} {group} [OPTIONS] COMMAND\n\n"
             f"Run '{PROGRAM} {group} --help' for more information",
         ) from error
@@ -100,7 +100,7 @@ def _run(cli: Cli, command: Command, words: list[str]) -> int:
     try:
         parsed = parse(words, command.options, interspersed=command.interspersed)
     except BadFlag as error:
-        raise Exit(BAD_FLAG, _with_usage(cli, command, str(error))) from error
+        raise Exit(_bad_flag(command.path), _with_usage(cli, command, str(error))) from error
     for warning in parsed.warnings:
         cli.warn(warning)
     if parsed.help:
@@ -111,6 +111,11 @@ def _run(cli: Cli, command: Command, words: list[str]) -> int:
     cli.given = frozenset(parsed.values)
     _check_versions(cli, command)
     return command.call(cli, parsed.values, parsed.arguments)
+
+
+def _bad_flag(path: str) -> int:
+    """Compose is a program of its own at Docker's, and ends as that one does."""
+    return FAILED if path.partition(" ")[0] == "compose" else BAD_FLAG
 
 
 def arguments_problem(command: Command, count: int) -> str:

@@ -13,7 +13,17 @@ from typing import Any, Final
 from knarr.cli.cli import Cli
 from knarr.cli.command import Command, Option
 from knarr.cli.globals import options as root_options
-from knarr.cli.words import GROUPS, PROGRAMS, SPELLINGS, find, load, paths
+from knarr.cli.parse import parse
+from knarr.cli.words import (
+    GROUP_FLAGS,
+    GROUPS,
+    PROGRAMS,
+    SPELLINGS,
+    find,
+    group_options,
+    load,
+    paths,
+)
 from knarr.client.calls import containers, images, networks, volumes
 from knarr.errors import KnarrError
 
@@ -40,10 +50,12 @@ _FLAG_VALUES: Final[dict[str, tuple[str, ...]]] = {
     "arch": ("amd64", "arm64", "arm", "386", "riscv64"), "os": ("linux", "windows"),
     "to": ("tar+erofs", "unpacked"),
     "log-level": ("debug", "info", "warn", "error", "fatal"),
+    "ansi": ("never", "always", "auto"),
+    "progress": ("auto", "tty", "plain", "json", "quiet"),
 }  # fmt: skip
 _FILE_FLAGS: Final = frozenset(
     ("env-file", "label-file", "cidfile", "output", "input", "config", "tlscacert", "tlscert",
-     "tlskey", "file", "iidfile")
+     "tlskey", "file", "iidfile", "project-directory")
 )  # fmt: skip
 
 
@@ -58,17 +70,22 @@ def candidates(cli: Cli, words: list[str]) -> str:
 
 
 def _found(cli: Cli, before: list[str], current: str) -> Candidates | None:
-    rest, root = before, root_options()
-    while rest and rest[0].startswith("-"):
-        option = _option(root, rest[0])
-        if option is not None and _wants_value(option, rest[0]):
-            if len(rest) == 1:
-                return _values(cli, option)
-            rest = rest[1:]
-        rest = rest[1:]
+    root = root_options()
+    rest, pending = _past_flags(before, root)
+    if pending is not None:
+        return _values(cli, pending)
     _take_globals(cli, before[: len(before) - len(rest)])
     if not rest:
         return _flags(root) if current.startswith("-") else _commands()
+    if rest[0] in GROUP_FLAGS:
+        group, own = rest[0], group_options(rest[0])
+        words, pending = _past_flags(rest[1:], own)
+        if pending is not None:
+            return _values(cli, pending)
+        if not words:
+            return _flags(own) if current.startswith("-") else _members(group)
+        cli.group = parse(rest[1 : len(rest) - len(words)], own).values
+        rest = [group, *words]
     path, _, after = find(rest)
     if path in GROUPS and not after:
         return _members(path)
@@ -76,6 +93,19 @@ def _found(cli: Cli, before: list[str], current: str) -> Candidates | None:
     if command is None:
         return []
     return _of_command(cli, command, after, current)
+
+
+def _past_flags(words: list[str], options: list[Option]) -> tuple[list[str], Option | None]:
+    """The words after the flags before them; and the flag whose value is being typed."""
+    rest = words
+    while rest and rest[0].startswith("-"):
+        option = _option(options, rest[0])
+        if option is not None and _wants_value(option, rest[0]):
+            if len(rest) == 1:
+                return [], option
+            rest = rest[1:]
+        rest = rest[1:]
+    return rest, None
 
 
 def _take_globals(cli: Cli, words: list[str]) -> None:
@@ -183,6 +213,7 @@ def _source(path: str, word: str) -> Callable[[Cli], Candidates] | None:
     sources: dict[str, Callable[[Cli], Candidates]] = {
         "IMAGE": _images, "NAME": _images, "SOURCE_IMAGE": _images, "TARGET_IMAGE": _images,
         "REPOSITORY": _images, "NETWORK": _networks, "VOLUME": _volumes, "CONTEXT": _contexts,
+        "SERVICE": _services,
     }  # fmt: skip
     if path.startswith("manifest "):
         return _manifest_lists if word.startswith("MANIFEST_LIST") else _images
@@ -225,6 +256,13 @@ def _manifest_lists(cli: Cli) -> Candidates:
     from knarr.cli.manifests import lists
 
     return [(name, "") for name in lists(cli).names()]
+
+
+def _services(cli: Cli) -> Candidates:
+    """Of the compose files here, or of those that the flags before the command name."""
+    from knarr.cli.compose.call import Call
+
+    return [(name, "") for name in Call(cli).config_project(()).all_services]
 
 
 def _networks(cli: Cli) -> Candidates:

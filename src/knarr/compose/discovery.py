@@ -12,7 +12,7 @@ from typing import Final
 from knarr.compose.env_files import Warn, env_of_files, silent
 from knarr.compose.files import STDIN, Files
 from knarr.compose.loader import PROJECT_NAME, Request
-from knarr.compose.naming import normal_name, refuse_bad_name
+from knarr.compose.naming import normal_name
 from knarr.compose.shape.path import joined
 from knarr.errors import NotFound
 
@@ -125,7 +125,7 @@ def find(
 ) -> Found:
     """What to load. here: the current directory, absolute.
 
-    Raises NotFound for an env file that is not there, InvalidArgument for a bad name.
+    Raises NotFound for an env file that is not there. The loader refuses a bad name.
     """
     env_files = options.env_files or _split(environment.get("COMPOSE_ENV_FILES", ""))
     search = _Search(
@@ -138,8 +138,6 @@ def find(
     )
     search.run()
     variables = search.environment
-    if options.name:
-        refuse_bad_name(options.name)
     directory = search.directory()
     compatible = options.compatibility or is_true(variables.get("COMPOSE_COMPATIBILITY", ""))
     profiles = variables.get("COMPOSE_PROFILES", "").split(",")

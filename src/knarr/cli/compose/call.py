@@ -21,7 +21,6 @@ from knarr.compose.files import Disk
 from knarr.compose.lifecycle import project_of
 from knarr.compose.loader import load
 from knarr.compose.means import Means
-from knarr.compose.naming import refuse_bad_name
 from knarr.compose.observed import Observed
 from knarr.compose.observing import observe
 from knarr.compose.project import Project
@@ -118,9 +117,11 @@ class Call:
         return select(load(request, self.files, self.warn), services, all_resources=everything)
 
     def name(self) -> str:
-        """The project's name; its files are read only where nothing else says it."""
+        """The project's name; its files are read only where nothing else says it.
+
+        A bad one is refused with the files: of a project without any, nothing is found.
+        """
         if self.options.name:
-            refuse_bad_name(self.options.name)
             return self.options.name
         return self.cli.environ.get("COMPOSE_PROJECT_NAME") or self.project().name
 
