@@ -30,6 +30,7 @@ def structural(survey: Survey, needers: Needers) -> list[Finding]:
         *_missing_blobs(survey, needers),
         *_missing_layers(survey, needers),
         *_images(survey),
+        *survey.folders,
     ]
 
 

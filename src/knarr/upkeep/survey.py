@@ -1,12 +1,11 @@
 """What rows say that there is, and what lies on the disk: one look at both."""
 
 import sqlite3
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from knarr.content import BlobStore
 from knarr.ids import DiffId, Digest, ImageId, short
@@ -15,8 +14,8 @@ from knarr.image.model import Image
 from knarr.snapshot import Layer, Layers
 from knarr.snapshot.rows import all_layers
 from knarr.store import Database
-
-_YOUNG_S: Final = 600.0  # what is being made has no row yet
+from knarr.upkeep.folders import is_young, strays
+from knarr.upkeep.model import Finding
 
 
 class Holders(Protocol):
@@ -46,6 +45,7 @@ class Survey:
     layer_holders: Mapping[DiffId, tuple[str, ...]]
     stale_holders: frozenset[str]
     images: tuple[Image, ...]
+    folders: tuple[Finding, ...] = ()  # of containers and volumes
 
     def form_of(self, blob: Digest) -> DiffId | None:
         """The layer that a blob is a compressed form of."""
@@ -83,6 +83,7 @@ def surveyed(
         layer_holders={DiffId(Digest(what)): them for what, them in layer_holders.items()},
         stale_holders=frozenset(_stale(db, everyone, holders, data_root)),
         images=tuple(image_rows.every(db)),
+        folders=tuple(strays(db, data_root)),
     )
 
 
@@ -107,18 +108,13 @@ def _stale(db: Database, everyone: Iterable[str], holders: Holders, data_root: P
         if prefix == "lease/":
             return holder not in leases
         there = living.get(prefix)
-        return there is not None and name not in there and not _young(data_root, name)
+        return (
+            there is not None
+            and name not in there
+            and not is_young(data_root / "containers" / name)
+        )
 
     return sorted(filter(is_stale, everyone))
-
-
-def _young(data_root: Path, container: str) -> bool:
-    """A container whose folder was made just now: its row is on the way."""
-    try:
-        made = (data_root / "containers" / container).stat().st_mtime
-    except OSError:
-        return False
-    return time.time() - made < _YOUNG_S
 
 
 def needers(survey: Survey, holders: Holders, held_by: Iterable[str]) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Every kind of damage to a store is found, named, and put right without losing anything."""
 
 import gzip
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,6 +200,27 @@ async def test_what_nobody_holds_is_collected(store: Store) -> None:
     assert f"layer {DIFF_ID}: nobody holds it" in found
     assert await store.problems() == []
     assert store.files() <= {"layers/tmp"}
+
+
+async def test_folders_of_containers_and_volumes_are_told_of_and_never_deleted(
+    store: Store,
+) -> None:
+    with store.db.transaction() as tx:
+        tx.execute("INSERT INTO containers VALUES ('c1', 'web', 'i', 0, 'exited', '{}', '{}')")
+        tx.execute("INSERT INTO volumes VALUES ('data', 'local', 0, '{}', '{}')")
+    for name, age_s in (("containers/c2", 0), ("containers/c3", 7200), ("volumes/old", 7200)):
+        folder = store.root / name
+        folder.mkdir(parents=True)
+        os.utime(folder, (time.time() - age_s,) * 2)
+    report = await store.report(repair=True)
+    assert [f"{each.subject}: {each.problem}" for each in report.problems] == [
+        "container web: what it wrote is missing",
+        "container c3: a folder that no row knows",
+        "volume data: its data is missing",
+        "volume old: a folder that no row knows",
+    ]
+    assert not any(each.repaired for each in report.problems)
+    assert (store.root / "volumes/old").is_dir()
 
 
 async def test_an_image_holds_its_layers_again(store: Store) -> None:
