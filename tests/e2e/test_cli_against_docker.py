@@ -243,6 +243,15 @@ system df
 system df --format '{{.Type}} {{.TotalCount}} {{.Size}}'
 system df --format 'table {{.Type}}\\t{{.Reclaimable}}'
 system df --format json
+system df -v
+image ls --tree
+image inspect --platform linux/amd64 busybox
+manifest inspect
+manifest inspect a b c
+commit
+port a b c
+import
+manifest rm
 system prune
 system prune -a --volumes
 system prune --filter label=foo --filter until=1h

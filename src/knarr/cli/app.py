@@ -127,6 +127,8 @@ def arguments_problem(command: Command, count: int) -> str:
         return "accepts no arguments"
     if most == least:
         return f"requires {least} {_arguments(least)}"
+    if least and most:
+        return f"requires at least {least} and at most {most} {_arguments(most)}"
     if count < least:
         return f"requires at least {least} {_arguments(least)}"
     return f"requires at most {most} {_arguments(most or 0)}"
