@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from knarr.errors import Unavailable
+from knarr.content import BlobStore, Budget
+from knarr.content.partial import PartialBlob
+from knarr.errors import KnarrError, Unavailable
+from knarr.ids import Digest
 from support import images
 from support.rooms import Rooms
 
@@ -36,3 +39,16 @@ async def test_a_full_disk_refuses_the_image_and_keeps_what_was_there(narrow: Ro
     image = narrow.images.resolve("small:1")
     assert (narrow.layers.lower(image.diff_ids[0]) / "a").stat().st_size == 100_000
     assert narrow.images.find("large:1") is None
+
+
+def test_a_download_over_the_budget_is_called_off_and_its_beginning_given_up(
+    tmp_path: Path,
+) -> None:
+    content = b"c" * 5000
+    store = BlobStore(tmp_path, Budget(4000))
+    with PartialBlob(store, Digest(images.digest(content)), len(content)) as partial:
+        partial.write(content[:3000])
+        with pytest.raises(KnarrError, match="disk budget of 4kB is used up") as caught:
+            partial.write(content[3000:])
+        assert not isinstance(caught.value, Unavailable)  # that would be tried again
+    assert list((tmp_path / "blobs" / "partial").iterdir()) == []
