@@ -108,6 +108,11 @@ CASES = [
     case("logs with details", "run --name t1 --log-opt labels=a -l a=b busybox echo x", "logs --details t1"),
     case("logs followed", ("run", "-d", "--name", "t1", "busybox", "sh", "-c", "echo a; sleep 0.3; echo b"), "logs -f t1"),
     case("logging driver none", "run --name t1 --log-driver none busybox echo x", "logs t1"),
+    case("log options of other drivers", *(f"create --log-driver {driver} --log-opt foo=bar busybox" for driver in ("json-file", "local", "journald", "syslog"))),
+    case("bad log options", "create --log-opt mode=foo busybox", "create --log-opt max-buffer-size=1m busybox", "create --log-driver journald --log-opt cache-disabled=x busybox"),
+    case("bad syslog options", *(f"create --log-driver syslog --log-opt syslog-{bad} busybox" for bad in ("address=foo", "address=foo://x", "address=unix:///no/such", "address=tcp://1.2.3.4:x", "facility=foo", "facility=99", "format=x"))),
+    case("bad log options at the start", *(f"run --log-opt {bad} busybox true" for bad in ("max-size=0", "max-size=x", "max-file=0", "tag={{.Foo}}", "tag={{.ID"))),
+    case("details chosen by a pattern", "run --name t1 --log-opt labels-regex=^a --log-opt env=B --log-opt tag={{.Name}} -l a1=b -l c=d -e B=2 busybox echo x", "logs --details t1"),
     # Exec
     case("exec", "run -d --name t1 -e A=1 busybox sleep 1000", "exec t1 echo hi", "exec -e B=2 t1 env", "exec -w /tmp t1 pwd", "exec -u nobody t1 id"),
     case("exec exit codes", "run -d --name t1 busybox sleep 1000", ("exec", "t1", "sh", "-c", "exit 9"), ("exec", "t1", "sh", "-c", "kill -9 $$")),
