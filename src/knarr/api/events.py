@@ -32,10 +32,11 @@ class Span:
 
 
 def span_of(since: str, until: str, now_ns: int) -> Span:
-    return Span(
-        since_ns=moment_ns(since, now_ns) if since else None,
-        until_ns=moment_ns(until, now_ns) if until else None,
-    )
+    """An end without a beginning means all that is recorded up to there."""
+    until_ns = moment_ns(until, now_ns) if until else None
+    if since:
+        return Span(since_ns=moment_ns(since, now_ns), until_ns=until_ns)
+    return Span(since_ns=None if until_ns is None else 0, until_ns=until_ns)
 
 
 def selection(filters: Mapping[str, Sequence[str]]) -> Selection:

@@ -16,6 +16,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from knarr.api.ladder import STEPS, shaped
 from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, checked_version
 from knarr.engine import Engine
 from knarr.errors import InvalidArgument, KnarrError, NotFound, status_of
@@ -173,7 +174,7 @@ class Router:
         for found, captured in self._candidates(request.method, method, path):
             arguments = await _arguments(found, captured, request, version)
             result = await found.function(self._engine, **arguments)
-            return answer_of(result, found.status)
+            return answer_of(_of_version(result, found, version), found.status)
         raise _missing(request.method, path)
 
     def _candidates(
@@ -185,6 +186,16 @@ class Router:
             for candidate in _routes.get(_bucket(verb, path), ()):
                 if match := candidate.pattern.fullmatch(path):
                     yield candidate, match.groupdict()
+
+
+def _of_version(result: object, found: Route, version: ApiVersion) -> object:
+    """The result, its documents in the shape of the version that was asked for."""
+    endpoint = f"{found.method} {found.template}"
+    if version >= MAXIMUM or endpoint not in STEPS or isinstance(result, Response | AsyncIterator):
+        return result
+    plain = msgspec.to_builtins(result)
+    shaped(endpoint, plain, version)
+    return plain
 
 
 def _missing(method: str, path: str) -> KnarrError:

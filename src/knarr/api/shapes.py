@@ -90,6 +90,8 @@ def _null_endpoint(endpoint: Json) -> None:
     for name in _NULL_IN_ENDPOINT:
         if not endpoint.get(name):
             endpoint[name] = None
+    if wishes := endpoint["IPAMConfig"]:
+        endpoint["IPAMConfig"] = {name: value for name, value in wishes.items() if value}
 
 
 def _with_flat_network(settings: Json) -> Json:

@@ -9,6 +9,8 @@ from knarr.spec.docker.container import (
     ContainerInspect,
     ContainerState,
     ContainerSummary,
+    EndpointIPAMConfig,
+    EndpointSettings,
     HostConfig,
     NetworkSettings,
     SummaryHostConfig,
@@ -49,3 +51,11 @@ def test_a_row_leaves_out_a_size_of_zero() -> None:
         network_settings=SummaryNetworkSettings(),
     )
     assert "SizeRw" not in summary_shape(row)
+
+
+def test_of_the_wished_address_only_what_was_wished_is_told() -> None:
+    wishes = EndpointSettings(ipam_config=EndpointIPAMConfig(ipv4_address="10.0.0.5"))
+    settings = NetworkSettings(networks={"back": wishes})
+    document = msgspec.structs.replace(BARE, network_settings=settings)
+    told = inspect_shape(document, (1, 51))["NetworkSettings"]["Networks"]["back"]
+    assert told["IPAMConfig"] == {"IPv4Address": "10.0.0.5"}
