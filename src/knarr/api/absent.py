@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 from knarr.api.router import route
-from knarr.engine import Engine
 from knarr.errors import Unsupported
+from knarr.services import Engine
 
 _PLUGINS: Final = "knarr has no managed plugins: volumes and networks are its own drivers'"
 _CHECKPOINTS: Final = "knarr does not save the memory of running containers: checkpoints need CRIU"

@@ -5,10 +5,10 @@ import base64
 from collections.abc import Mapping, Sequence
 
 from knarr.api.router import route
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument
 from knarr.http.feed import Feed
 from knarr.http.message import Request, Response
+from knarr.services import Engine
 from knarr.spec import encode
 from knarr.spec.docker.container import FilesystemChange, PathStat
 

@@ -7,11 +7,11 @@ from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.api.websocket import FromWebSocket, ToWebSocket, accepted
 from knarr.container.model import Container
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument
 from knarr.http.message import ByteSink, ByteSource, Conversation, Hijack, Request
 from knarr.runtime.log import LogQuery
 from knarr.runtime.logtext import LogText
+from knarr.services import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from knarr.dockerfile.request import (
     read_strings,
     read_ulimits,
 )
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.message import Request, Response
+from knarr.services import Engine
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.build import BuildCachePruned, BuildExtension, BuildFinding
 from knarr.spec.docker.progress import Progress

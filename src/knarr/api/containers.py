@@ -16,13 +16,13 @@ from knarr.container.logs.details import tag
 from knarr.container.logs.options import is_readable
 from knarr.container.model import Container
 from knarr.dockerfile.changes import edited
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.frames import LINES_TOGETHER
 from knarr.http.message import Request, Response
 from knarr.image import new_name
 from knarr.runtime.log import Batch, LogQuery
 from knarr.runtime.logtext import LogText
+from knarr.services import Engine
 from knarr.spec import encode
 from knarr.spec.docker.container import (
     ContainerConfig,

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 from knarr.api.logins import logins_of
 from knarr.api.router import route
-from knarr.engine import Engine
 from knarr.http.message import Request
 from knarr.reference import Reference
 from knarr.registry import RegistryTable, distribution, login
+from knarr.services import Engine
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.image import DistributionInspect, OCIDescriptor, OCIPlatform
 from knarr.spec.docker.progress import Progress

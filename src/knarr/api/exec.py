@@ -3,7 +3,6 @@
 from knarr.api.router import route
 from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
 from knarr.api.versions import ApiVersion
-from knarr.engine import Engine
 from knarr.errors import KnarrError
 from knarr.http.frames import frame
 from knarr.http.message import (
@@ -13,6 +12,7 @@ from knarr.http.message import (
     Request,
     Response,
 )
+from knarr.services import Engine
 from knarr.spec.docker.exec import ExecCreate, ExecInspect, ExecStart
 from knarr.spec.docker.system import IdResponse
 

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from knarr.api.logins import logins_for_search, logins_of, named
 from knarr.api.router import Filters, only_known, route
 from knarr.dockerfile.changes import edited
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.message import Request, Response
 from knarr.image import Import, new_name
 from knarr.image.bootstrap import Bootstrap, own_suite
 from knarr.registry import search
+from knarr.services import Engine
 from knarr.spec.docker.image import (
     ImageDeleted,
     ImageHistoryItem,

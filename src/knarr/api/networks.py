@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from knarr.api.router import Filters, only_known, route
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument
+from knarr.services import Engine
 from knarr.spec.docker.container import EndpointSettings
 from knarr.spec.docker.network import (
     NetworkConnect,

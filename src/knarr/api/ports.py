@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from knarr.api.router import route
-from knarr.engine import Engine
 from knarr.network import Backend
+from knarr.services import Engine
 from knarr.spec.docker.shared_ports import Drained, PortBackend, SharedPort
 
 

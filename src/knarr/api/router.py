@@ -18,9 +18,9 @@ import msgspec
 
 from knarr.api.ladder import STEPS, shaped
 from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, checked_version
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument, KnarrError, NotFound, status_of
 from knarr.http.message import Answer, Hijack, Request, Response
+from knarr.services import Engine
 from knarr.spec import decode, encode
 
 Filters = NewType("Filters", dict[str, tuple[str, ...]])

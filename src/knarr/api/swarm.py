@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 from knarr.api.router import Filters, route
-from knarr.engine import Engine
 from knarr.errors import NotFound, Unavailable
+from knarr.services import Engine
 
 _NO_MANAGER: Final = (
     "This node is not a swarm manager. knarr has no swarm: use compose on one host, and Kubernetes"

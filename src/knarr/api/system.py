@@ -15,8 +15,8 @@ from knarr.api.router import Filters, route
 from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, text
 from knarr.container.logs.options import DRIVERS
 from knarr.container.model import Status
-from knarr.engine import Engine
 from knarr.http.message import Response
+from knarr.services import Engine
 from knarr.spec.docker.system import (
     Commit,
     Component,

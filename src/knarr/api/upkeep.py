@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from knarr.api.router import route
-from knarr.engine import Engine
+from knarr.services import Engine
 from knarr.spec.docker.progress import Progress
 from knarr.spec.knarr.image import ImageDifference, ImageLayers, StoreShare
 

@@ -9,7 +9,7 @@ import msgspec
 
 from knarr.api.router import route
 from knarr.api.shapes import Json, summary_shape
-from knarr.engine import Engine
+from knarr.services import Engine
 
 _KINDS = ("image", "container", "volume", "build-cache")
 

@@ -5,11 +5,11 @@ from typing import Final
 
 from knarr.api.router import Filters, route
 from knarr.api.versions import ApiVersion
-from knarr.engine import Engine
 from knarr.errors import InvalidArgument, Unavailable
 from knarr.http.feed import Feed
 from knarr.http.message import Request, Response
 from knarr.http.outflow import outflow
+from knarr.services import Engine
 from knarr.spec.docker.volume import Volume, VolumeCreate, VolumeList, VolumesPruned
 from knarr.volume.service import document
 

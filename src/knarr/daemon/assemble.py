@@ -24,13 +24,13 @@ from knarr.daemon.registry import serving_registry
 from knarr.daemon.settings import Settings
 from knarr.daemon.upkeep import kept_up
 from knarr.dockerfile.service import BuildService
-from knarr.engine import About, Engine
 from knarr.events import EventBus
 from knarr.ids import ContainerId, new_hex
 from knarr.image import BasePuller, Exchange, ImageService, Remotes
 from knarr.network import NetworkService, NetworkSettings
 from knarr.registry import Puller, Pusher, Registries, Transport, table_of
 from knarr.runtime import Keeper, probe
+from knarr.services import About, Engine
 from knarr.snapshot import ContainerLayers, Layers, snapshotters
 from knarr.store import Database
 from knarr.volume import VolumeService

@@ -12,9 +12,9 @@ import pytest
 
 from knarr.api import import_routes
 from knarr.api.router import Router
-from knarr.engine import Engine
 from knarr.events import EventBus
 from knarr.http.message import Request, Response
+from knarr.services import Engine
 from knarr.store import Database
 from knarr.volume import VolumeService
 
