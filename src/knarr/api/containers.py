@@ -16,7 +16,7 @@ from knarr.container.logs.details import tag
 from knarr.container.logs.options import is_readable
 from knarr.container.model import Container
 from knarr.dockerfile.changes import edited
-from knarr.errors import InvalidArgument, Unsupported
+from knarr.errors import InvalidArgument, NotFound, Unsupported
 from knarr.http.frames import LINES_TOGETHER
 from knarr.http.message import Request, Response
 from knarr.image import new_name
@@ -186,8 +186,16 @@ async def remove(
 ) -> None:
     """ContainerDelete."""
     if link:
-        raise InvalidArgument("links between containers are part of networks: nothing to remove")
+        raise InvalidArgument(f"{ref} is no link: name it as CONTAINER/ALIAS")
     await engine.containers.remove(ref, force=force, volumes=v)
+
+
+@route("DELETE", "/containers/{ref}/{alias}")
+async def remove_link(engine: Engine, ref: str, alias: str, *, link: bool = False) -> None:
+    """ContainerDelete of a legacy link: what is linked stays."""
+    if not link:
+        raise NotFound(f"No such container: {ref}/{alias}")
+    await engine.containers.unlink(ref, alias)
 
 
 @route("POST", "/containers/{ref}/wait")

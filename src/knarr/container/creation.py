@@ -89,6 +89,8 @@ class Creator:
         container_id = new_container_id()
         config = self._config(body, image, container_id)
         wanted = body.host_config or HostConfig()
+        if body.runtime and not wanted.runtime:
+            wanted = replace(wanted, runtime=body.runtime)
         if body.network_disabled:
             wanted = replace(wanted, network_mode="none")
         # Against what the client said, not what the image adds: EXPOSE is no conflict.

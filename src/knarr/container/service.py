@@ -19,6 +19,7 @@ from knarr.container.health import on_failure
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
 from knarr.container.lifecycle import Lifecycle
+from knarr.container.links import Link
 from knarr.container.logs.sending import LogSender
 from knarr.container.machine import Machine
 from knarr.container.model import Container, Status
@@ -225,6 +226,16 @@ class ContainerService:
             after = self._creator.renamed(before, name)
             self._journal.record_document(after, ("rename", {"oldName": f"/{before.name}"}))
             await self._networks.rename(after.id, name)
+
+    async def unlink(self, ref: str, alias: str) -> None:
+        """Forget a legacy link; what runs keeps it until its next start. Raises NotFound."""
+        async with self._journal.held(ref) as before:
+            host = before.record.host
+            kept = tuple(each for each in host.links if Link.parse(each).alias != alias)
+            if kept == host.links:
+                raise NotFound(f"No such link: {before.name}/{alias}")
+            record = replace(before.record, host=replace(host, links=kept))
+            self._journal.record_document(dataclasses.replace(before, record=record))
 
     async def update(self, ref: str, body: ContainerUpdate) -> ContainerUpdated:
         """Other limits, another restart policy; of a running container at once.

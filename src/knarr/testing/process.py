@@ -30,12 +30,14 @@ _TAIL: Final = 4000  # characters of its log that are shown when it fails
 class Engine:
     """A running engine. Made by ``knarr.engine``; usable from ``with`` and ``async with``."""
 
-    def __init__(self, root: Path | None, images: Sequence[Path], flags: Sequence[str]) -> None:
+    def __init__(
+        self, root: Path | None, images: Sequence[Path | str], flags: Sequence[str]
+    ) -> None:
         self._own_root = root is None
         self.root = Path(root or tempfile.mkdtemp(prefix="knarr-engine-"))
         # A socket's address has 107 bytes, and a test's folder may take them all.
         self._run_root = Path(tempfile.mkdtemp(prefix="knarr-"))
-        self._images, self._flags = tuple(images), tuple(flags)
+        self._images, self._flags = tuple(map(Path, images)), tuple(flags)
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Client | None = None
 
@@ -83,7 +85,7 @@ class Engine:
         try:
             self._start()
             for archive in self._images:
-                self.load(Path(archive))
+                self.load(archive)
         except BaseException:
             self._end()
             raise
@@ -174,7 +176,7 @@ def _end_keeper(run_root: Path) -> None:
 
 
 def engine(
-    root: Path | None = None, *, images: Sequence[Path] = (), flags: Sequence[str] = ()
+    root: Path | None = None, *, images: Sequence[Path | str] = (), flags: Sequence[str] = ()
 ) -> Engine:
     """An engine for the length of a block.
 

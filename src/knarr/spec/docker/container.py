@@ -244,9 +244,13 @@ class NetworkingConfig(Document):
 
 
 class ContainerCreate(ContainerConfig):
-    """mac_address: of the first network, as clients below 1.44 say it."""
+    """mac_address: of the first network, as clients below 1.44 say it.
+
+    runtime: where docker-py says it; HostConfig's counts first.
+    """
 
     mac_address: str = ""
+    runtime: str = ""
     host_config: HostConfig | None = None
     networking_config: NetworkingConfig | None = None
 

@@ -12,7 +12,7 @@ from knarr.spec.docker.storage import DriverData
 from knarr.spec.document import Document
 
 
-class OCIPlatform(Document):
+class OCIPlatform(Document, omit_defaults=True):
     architecture: str = msgspec.field(name="architecture", default="")
     os: str = msgspec.field(name="os", default="")
     os_version: str = msgspec.field(name="os.version", default="")

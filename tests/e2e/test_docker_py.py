@@ -1,0 +1,47 @@
+"""What docker-py asks of an engine, where it differs from the docker CLI."""
+
+from collections.abc import Iterator
+
+import docker
+import pytest
+
+from support.daemon import Daemon
+
+pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
+
+
+@pytest.fixture
+def sdk(daemon: Daemon) -> Iterator[docker.DockerClient]:
+    client = docker.DockerClient(base_url=daemon.host)
+    yield client
+    client.close()
+
+
+def test_a_link_can_be_removed_and_what_was_linked_stays(sdk: docker.DockerClient) -> None:
+    api = sdk.api
+    target = api.create_container("busybox", ["true"])["Id"]
+    links = api.create_host_config(links={target: "db"})
+    made = api.create_container("busybox", ["true"], host_config=links, name="linked")["Id"]
+    api.remove_container("linked/db", link=True)
+    assert not api.inspect_container(made)["HostConfig"]["Links"]
+    with pytest.raises(docker.errors.NotFound, match="No such link: linked/db"):
+        api.remove_container("linked/db", link=True)
+    api.remove_container(made)
+    api.remove_container(target)
+
+
+def test_the_runtime_may_stand_where_docker_py_puts_it(sdk: docker.DockerClient) -> None:
+    for name in sdk.info()["Runtimes"]:
+        made = sdk.api.create_container("busybox", ["true"], runtime=name)["Id"]
+        assert sdk.api.inspect_container(made)["HostConfig"]["Runtime"] == name
+        sdk.api.remove_container(made)
+
+
+def test_an_old_client_gets_old_shapes(daemon: Daemon, sdk: docker.DockerClient) -> None:
+    with docker.APIClient(base_url=daemon.host, version="1.41") as old:
+        image = old.inspect_image("busybox")
+        assert image["VirtualSize"] == image["Size"]
+        assert "Descriptor" not in image
+        assert old.images()[0]["VirtualSize"] == old.images()[0]["Size"]
+        assert "KernelMemory" in old.info()
+    assert "VirtualSize" not in sdk.api.inspect_image("busybox")
