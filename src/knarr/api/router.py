@@ -21,7 +21,7 @@ from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, checked_version
 from knarr.errors import InvalidArgument, KnarrError, NotFound, status_of
 from knarr.http.message import Answer, Hijack, Request, Response
 from knarr.services import Engine
-from knarr.spec import decode, encode
+from knarr.spec import decode_request, encode
 
 Filters = NewType("Filters", dict[str, tuple[str, ...]])
 """The ``filters`` parameter: each key with the values that were given for it."""
@@ -217,7 +217,7 @@ async def _arguments(
                 arguments[name] = value
     if found.body_name:
         raw = await request.body.read(_BODY_LIMIT)
-        arguments["body"] = decode(raw or b"{}", found.body)
+        arguments["body"] = decode_request(raw or b"{}", found.body)
     if "request" in found.special:
         arguments["request"] = request
     if "version" in found.special:

@@ -1,6 +1,6 @@
 """What all documents share: frozen, named as their specification names them, null means absent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar, dataclass_transform
 
@@ -54,6 +54,14 @@ def decode(raw: bytes | str, kind: type[D]) -> D:
         raise InvalidArgument(f"invalid JSON: {error}") from error
 
 
+def decode_request(raw: bytes | str, kind: type[D]) -> D:
+    """The same for what clients send: the names of fields count in any case, as Go reads them."""
+    try:
+        return _decode_with_nulls(raw, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"invalid JSON: {error}") from error
+
+
 def _decode_with_nulls(raw: bytes | str, kind: type[D]) -> D:
     try:
         plain = msgspec.json.decode(raw)
@@ -68,12 +76,7 @@ _shape: Callable[[Any], inspect.Type] = cache(inspect.type_info)
 def _without_nulls(value: Any, shape: inspect.Type) -> Any:
     match shape:
         case inspect.StructType() if isinstance(value, dict):
-            fields = {field.encode_name: field for field in shape.fields}
-            return {
-                key: _without_nulls(item, fields[key].type)
-                for key, item in value.items()
-                if key in fields and (item is not None or fields[key].required)
-            }
+            return _fields_without_nulls(value, _fields(shape.cls))
         case inspect.DictType() if isinstance(value, dict):
             return {
                 key: _without_nulls(item, shape.value_type) if item is not None else _empty(shape)
@@ -86,6 +89,25 @@ def _without_nulls(value: Any, shape: inspect.Type) -> Any:
             return _without_nulls(value, structured[0]) if len(structured) == 1 else value
         case _:
             return value
+
+
+def _fields_without_nulls(value: dict[str, Any], fields: Mapping[str, inspect.Field]) -> Any:
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        field = fields.get(key.lower())
+        if field is None or (item is None and not field.required):
+            continue
+        if key == field.encode_name or field.encode_name not in value:
+            found[field.encode_name] = _without_nulls(item, field.type)
+    return found
+
+
+@cache
+def _fields(kind: type) -> Mapping[str, inspect.Field]:
+    """A document's fields by their names in lower case."""
+    shape = _shape(kind)
+    assert isinstance(shape, inspect.StructType)
+    return {field.encode_name.lower(): field for field in shape.fields}
 
 
 def _empty(shape: inspect.DictType) -> Any:

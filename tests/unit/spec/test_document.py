@@ -1,7 +1,7 @@
 import pytest
 
 from knarr.errors import InvalidArgument
-from knarr.spec import decode, encode
+from knarr.spec import decode, decode_request, encode
 from knarr.spec.docker.container import ContainerCreate
 from knarr.spec.docker.volume import Volume
 
@@ -28,3 +28,18 @@ def test_a_wrong_type_names_the_place() -> None:
 def test_a_document_survives_the_way_there_and_back() -> None:
     body = ContainerCreate(image="busybox", cmd=("true",), labels={"a": "b"})
     assert decode(encode(body), ContainerCreate) == body
+
+
+def test_a_clients_fields_count_in_any_case_and_the_right_one_first() -> None:
+    body = decode_request(
+        b'{"image":"x","HostConfig":{"annotations":{"Foo":"bar"},"TmpFs":{"/t":"rw"}}}',
+        ContainerCreate,
+    )
+    assert body.image == "x"
+    assert body.host_config is not None
+    assert body.host_config.annotations == {"Foo": "bar"}
+    assert body.host_config.tmpfs == {"/t": "rw"}
+    assert decode_request(b'{"Image":"right","IMAGE":"wrong"}', ContainerCreate).image == "right"
+    assert decode_request(b'{"IMAGE":"wrong","Image":"right"}', ContainerCreate).image == "right"
+    with pytest.raises(InvalidArgument, match="invalid JSON"):
+        decode_request(b"{", ContainerCreate)
