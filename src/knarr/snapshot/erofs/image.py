@@ -87,7 +87,9 @@ class _Layout:
         self._xattrs: dict[Node, bytes] = {}
         self._folders: dict[Node, int] = {}  # bytes of their entries
         self._parents = {root: root}
-        self._end = 0  # of the inodes, from _META
+        # Of the inodes, from _META. Not 0: the C library's readdir passes over what has the inode
+        # number 0, and the root is the ".." of its folders.
+        self._end = _SLOT
         self._blocks = bytearray()  # what is not inline, behind the inodes
         self._first_block = 0
 
