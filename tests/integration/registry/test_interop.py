@@ -18,6 +18,7 @@ import pytest
 from integration.registry.conftest import Desk
 from knarr.spec.docker.auth import AuthConfig
 from support.dockerd import Docker, private_dockerd
+from support.jwt_tokens import docker_registry_with_tokens
 from support.parcels import parcel, push
 from support.peers import (
     ANNA,
@@ -29,7 +30,7 @@ from support.registry import tar_of
 from support.server import our_registry
 
 pytestmark = pytest.mark.needs(
-    "docker-registry", "htpasswd", "skopeo", "podman", "dockerd", "docker"
+    "docker-registry", "htpasswd", "openssl", "skopeo", "podman", "dockerd", "docker"
 )
 TARS = (tar_of({"etc/motd": b"ahoy\n"}), tar_of({"usr/share/x": b"x" * 200_000}))
 
@@ -203,6 +204,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Tool]]:
 REGISTRIES = {
     "debian-open": lambda folder: docker_registry(folder),
     "debian-htpasswd": lambda folder: docker_registry(folder, ANNA),
+    "debian-tokens": lambda folder: docker_registry_with_tokens(folder, ANNA),
     "knarr-open": lambda folder: our_registry(folder, None),
     "knarr-htpasswd": lambda folder: our_registry(folder, ANNA),
     "knarr-tokens": lambda folder: our_registry(folder, ANNA, "--tokens"),
