@@ -342,7 +342,10 @@ async def test_search_finds_names_and_descriptions(client: Client) -> None:
     assert found["results"][1]["description"] == "Serves <b>web</b> pages"
     page = (await client("GET", "/repository/team/app")).body.decode()
     assert "team/app:latest" in page
-    assert (await client("GET", "/")).headers["content-type"].startswith("text/html")
+    front = await client("GET", "/")
+    assert front.headers["content-type"].startswith("text/html")
+    for name in ("team/app", "web/front"):
+        assert f"href='/repository/{name}'" in front.body.decode()
 
 
 async def test_what_nothing_leads_to_is_collected(settings: Settings) -> None:

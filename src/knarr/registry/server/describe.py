@@ -18,10 +18,14 @@ _DESCRIPTION = "org.opencontainers.image.description"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepositoryLine:
-    """One line of the list. updated_ns: when a tag was last set; 0 without tags."""
+    """One line of the list. updated_ns: when a tag was last set; 0 without tags.
+
+    size_bytes: of all that it has, shared with other repositories or not.
+    """
 
     name: str
     tags: tuple[str, ...]
+    size_bytes: int
     updated_ns: int
 
 
@@ -69,7 +73,12 @@ def list_repositories(
                 each.tagged_ns for tag in tags if (each := rows.tagged(registry.db, name, tag))
             ]
             found.append(
-                RepositoryLine(name=name, tags=tuple(tags), updated_ns=max(times, default=0))
+                RepositoryLine(
+                    name=name,
+                    tags=tuple(tags),
+                    size_bytes=rows.repository_bytes(registry.db, name),
+                    updated_ns=max(times, default=0),
+                )
             )
     return tuple(found)
 

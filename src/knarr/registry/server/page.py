@@ -17,7 +17,7 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; }
-td.size { text-align: right; white-space: nowrap; }
+.size { text-align: right; white-space: nowrap; } .layer { white-space: nowrap; }
 code { font: 13px ui-monospace, monospace; overflow-wrap: anywhere; }
 .quiet { opacity: .65; } a { color: inherit; }
 """
@@ -28,12 +28,13 @@ def list_page(repositories: Iterable[RepositoryLine]) -> str:
     lines = "".join(
         f"<tr><td><a href='/repository/{quote(each.name)}'>{escape(each.name)}</a></td>"
         f"<td>{_tag_links(each.name, each.tags)}</td>"
+        f"<td class='size'>{human_size(each.size_bytes)}</td>"
         f"<td class='quiet'>{_moment(each.updated_ns)}</td></tr>"
         for each in repositories
     )
     if not lines:
         return _document("Repositories", "<p>Nothing has been pushed yet.</p>")
-    head = "<tr><th>Repository<th>Tags<th>Updated</tr>"
+    head = "<tr><th>Repository<th>Tags<th class='size'>Size<th>Updated</tr>"
     return _document("Repositories", f"<table>{head}{lines}</table>")
 
 
@@ -55,12 +56,18 @@ def _tag(name: str, tag: TagView) -> str:
 def _image(image: ImageView) -> str:
     title = image.platform or image.media_type
     steps = "".join(_step(step) for step in image.steps)
-    table = f"<table><tr><th>Made by<th>Layer<th>Size</tr>{steps}</table>" if steps else ""
+    table = (
+        f"<table><tr><th>Made by<th>Layer<th class='size'>Size</tr>{steps}</table>" if steps else ""
+    )
     return f"<p>{escape(title)}, {human_size(image.size_bytes)}</p>{table}"
 
 
 def _step(step: Step) -> str:
-    layer = f"<code title='{escape(step.layer)}'>{short(step.layer)}</code>" if step.layer else ""
+    layer = (
+        f"<code class='layer' title='{escape(step.layer)}'>{short(step.layer)}</code>"
+        if step.layer
+        else ""
+    )
     size = human_size(step.size_bytes) if step.layer else ""
     made = escape(step.created_by) or "<span class='quiet'>unknown</span>"
     return f"<tr><td><code>{made}</code><td>{layer}<td class='size'>{size}</tr>"

@@ -49,6 +49,16 @@ def repositories_with(db: Database, digest: Digest) -> list[str]:
     return [row["name"] for row in rows]
 
 
+def repository_bytes(db: Database, name: str) -> int:
+    """Bytes of all that a repository has, shared with others or not."""
+    row = db.query_one(
+        "SELECT SUM(size_bytes) AS total FROM registry_blobs JOIN blobs USING (digest)"
+        f" WHERE repository = {_ID}",
+        (name,),
+    )
+    return int(row["total"] or 0) if row else 0
+
+
 def has_repository(db: Database, name: str) -> bool:
     return db.query_one("SELECT 1 FROM registry_repositories WHERE name = ?", (name,)) is not None
 

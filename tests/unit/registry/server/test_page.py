@@ -16,7 +16,9 @@ def test_nothing_that_somebody_pushed_becomes_markup() -> None:
 
 
 def test_repositories_are_listed_with_their_tags() -> None:
-    page = list_page([RepositoryLine(name="team/app", tags=("1", "2"), updated_ns=10**18)])
+    line = RepositoryLine(name="team/app", tags=("1", "2"), size_bytes=3_400_000, updated_ns=10**18)
+    page = list_page([line])
     assert "href='/repository/team/app'" in page
     assert "href='/repository/team/app:2'" in page
     assert "2001-09-09" in page
+    assert "3.4MB" in page
