@@ -158,7 +158,11 @@ class Server:
         """Accept connections on a bound stream socket, unix or TCP."""
         loop = asyncio.get_running_loop()
         listener = await loop.create_server(
-            lambda: _Connection(self._accepted), sock=sock, ssl=tls, backlog=512
+            lambda: _Connection(self._accepted),
+            sock=sock,
+            ssl=tls,
+            backlog=512,
+            ssl_shutdown_timeout=_LINGER_S if tls else None,
         )
         self._listeners.append(listener)
 
@@ -190,7 +194,9 @@ class Server:
             _log.exception("connection failed")
         finally:
             writer.close()
-            with contextlib.suppress(ConnectionError):
+            # Not one of a stranger's connections, however it ends, may end the server: with TLS
+            # the far end can fail to say goodbye (TimeoutError), or say nonsense (SSLError).
+            with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
     async def _one_request(
