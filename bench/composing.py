@@ -93,7 +93,8 @@ def run(
     return subprocess.run(
         [*argv, *words],
         cwd=folder,
-        env={**os.environ, **engine.environ},
+        # On a busy machine Docker may think longer than its client's usual minute.
+        env={**os.environ, **engine.environ, "COMPOSE_HTTP_TIMEOUT": "600"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
