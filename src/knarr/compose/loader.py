@@ -77,10 +77,16 @@ def load(request: Request, files: Files, warn: Warn = silent) -> Project:
 
 
 def load_tree(request: Request, files: Files, warn: Warn = silent) -> dict[str, Any]:
-    """The merged files as one tree in canonical form, whatever their profiles."""
+    """The merged files as one tree, whatever their profiles.
+
+    Lists and mappings have their canonical form; single values too when variables are expanded,
+    else they are as somebody wrote them.
+    """
     name = _name(request, files, warn)
     environment = {**request.environment, PROJECT_NAME: name}
-    return _Loader(replace(request, environment=environment), files, warn).whole(name)
+    loader = _Loader(replace(request, environment=environment), files, warn)
+    loader.reads_at = replace(loader.reads_at, as_written=not request.interpolate)
+    return loader.whole(name)
 
 
 def _name(request: Request, files: Files, warn: Warn) -> str:
@@ -130,6 +136,7 @@ class _Loader:
         self._files = files
         self._warn = warn
         self._at = Place(templates=not request.interpolate)
+        self.reads_at = self._at
         self._shape = file_shape()
         self.documents: list[Document] = []  # all that were read, those of includes too
 
@@ -193,7 +200,7 @@ class _Loader:
             raise ComposeFileError("top-level object must be a mapping", document.origin(()))
         with Blame([document]):
             self._shape.check(raw, self._at)
-            read: dict[str, Any] = self._shape.read(raw, self._at)
+            read: dict[str, Any] = self._shape.read(raw, self.reads_at)
         return read
 
     def expanded(self, document: Document, setting: Setting) -> Any:
@@ -217,7 +224,7 @@ class _Loader:
         raw = (base.services or {})[name]
         with Blame([base.document]):
             shape.check(raw, at)
-            service = shape.read(raw, at)
+            service = shape.read(raw, self.reads_at / "services" / name)
         directory = posixpath.dirname(base.document.file)
         located: dict[str, Any] = shape.locate(service, self._base(directory))
         return located

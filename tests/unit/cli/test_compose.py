@@ -52,3 +52,28 @@ def test_the_tab_key_knows_the_services_of_the_files(knarr: Knarr) -> None:
     assert _offered(knarr, "compose", "logs", "sh") == ["ship", "shore"]
     assert _offered(knarr, "compose", "-f", "other.yaml", "up", "") == ["island"]
     assert _offered(knarr, "compose", "-f", "nosuch.yaml", "up", "") == []
+
+
+def test_without_variables_expanded_values_are_shown_as_they_were_written(
+    knarr: Knarr, folder: Path
+) -> None:
+    (folder / "compose.yaml").write_text("""\
+name: sea
+services:
+  ship:
+    image: "busybox:${TAG:-1}"
+    command: sh -c 'echo $$X'
+    healthcheck: {test: test -e x, interval: 1m30s, retries: "${R:-3}"}
+    stop_grace_period: 90s
+    mem_limit: 50m
+    privileged: "true"
+    depends_on: [shore]
+  shore: {image: busybox, tty: "${T:-true}"}
+""")
+    assert knarr("compose", "config", "--no-interpolate", "--no-normalize") == 0
+    for line in (
+        "image: busybox:${TAG:-1}", "command: sh -c 'echo $$X'", "test: test -e x",
+        "interval: 1m30s", "retries: ${R:-3}", "stop_grace_period: 90s", "mem_limit: 50m",
+        "tty: ${T:-true}", 'privileged: "true"', "condition: service_started",
+    ):  # fmt: skip
+        assert f" {line}\n" in knarr.out

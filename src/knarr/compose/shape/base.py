@@ -27,13 +27,17 @@ class ShapeError(InvalidArgument):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The path of the value at hand, and whether variables in it are still to be expanded."""
+    """The path of the value at hand, and whether variables in it are still to be expanded.
+
+    as_written: single values are for people to read, and stay as they wrote them.
+    """
 
     path: Path = ()
     templates: bool = False
+    as_written: bool = False
 
     def __truediv__(self, key: str | int) -> "Place":
-        return Place((*self.path, str(key)), self.templates)
+        return Place((*self.path, str(key)), self.templates, self.as_written)
 
     def misfit(self, complaint: str) -> ShapeError:
         """The value is not what the schema allows here."""
@@ -46,6 +50,10 @@ class Place:
     def is_template(self, value: object) -> bool:
         """Whether the value must stay as it is until its variables are known."""
         return self.templates and isinstance(value, str) and "$" in value
+
+    def keeps(self, value: object) -> bool:
+        """Whether a single value is left as it is, a template or not."""
+        return self.as_written or self.is_template(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

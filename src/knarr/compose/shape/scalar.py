@@ -63,7 +63,7 @@ class Text(Shape):
         return ("boolean or " if self.or_boolean else number) + "string"
 
     def read(self, value: Any, at: Place) -> Any:
-        return value if isinstance(value, str) else text_of(value)
+        return value if isinstance(value, str) or at.keeps(value) else text_of(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Boolean(Shape):
             raise at.misfit("must be a boolean" if self.strict else "must be a boolean or string")
 
     def read(self, value: Any, at: Place) -> Any:
-        if isinstance(value, bool) or at.is_template(value):
+        if isinstance(value, bool) or at.keeps(value):
             return value
         word = value.lower()
         if word in _TRUE or word in _FALSE:
@@ -126,7 +126,7 @@ class Integer(Shape):
             raise at.misfit(f"must be less than or equal to {self.maximum}")
 
     def read(self, value: Any, at: Place) -> Any:
-        if at.is_template(value):
+        if at.keeps(value):
             return value
         try:
             return int(value)
@@ -154,7 +154,7 @@ class Decimal(Shape):
             raise at.misfit(f"must be less than or equal to {self.maximum}")
 
     def read(self, value: Any, at: Place) -> Any:
-        if at.is_template(value):
+        if at.keeps(value):
             return value
         try:
             number = float32(float(value))
@@ -177,7 +177,7 @@ class Size(Shape):
             raise at.misfit(f"must be a {'number' if self.fractions else 'integer'} or string")
 
     def read(self, value: Any, at: Place) -> Any:
-        if at.is_template(value):
+        if at.keeps(value):
             return value
         if not isinstance(value, str):
             return str(int(value))
@@ -204,7 +204,7 @@ class Duration(Shape):
             raise at.misfit("must be a string")
 
     def read(self, value: Any, at: Place) -> Any:
-        if at.is_template(value):
+        if at.keeps(value):
             return value
         hours = _LONG_UNITS.sub(lambda match: f"{float(match[1]) * _HOURS[match[2]]:f}h", value)
         try:
@@ -228,7 +228,7 @@ class FileMode(Shape):
             raise at.misfit("must be a number or string")
 
     def read(self, value: Any, at: Place) -> Any:
-        if at.is_template(value):
+        if at.keeps(value):
             return value
         try:
             return f"0{int(value, 8) if isinstance(value, str) else int(value):o}"
@@ -254,7 +254,7 @@ class Command(Shape):
                 raise (at / index).misfit("must be a string")
 
     def read(self, value: Any, at: Place) -> Any:
-        if not isinstance(value, str) or at.is_template(value):
+        if not isinstance(value, str) or at.keeps(value):
             return value
         try:
             return split(value)
@@ -289,7 +289,9 @@ class Words(Shape):
                 raise (at / index).misfit("must be a string")
 
     def read(self, value: Any, at: Place) -> Any:
-        return ["CMD-SHELL", value] if isinstance(value, str) else value
+        if not isinstance(value, str) or at.as_written:
+            return value
+        return ["CMD-SHELL", value]
 
     def merge(self, base: Any, other: Any) -> Any:
         return other
