@@ -1,6 +1,7 @@
 """Every kind of damage to a store is found, named, and put right without losing anything."""
 
 import gzip
+import json
 import os
 import time
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from integration.upkeep.conftest import Store
 from knarr.content import Blob
 from knarr.content.rows import hold_blobs, put_blob
 from knarr.ids import DiffId, Digest
+from knarr.registry.server.problems import Problem
+from knarr.registry.server.registry import Registry
 from knarr.snapshot.rows import hold_layers
+from knarr.spec.oci.image import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 from support import images
 
 pytestmark = pytest.mark.needs("root", "overlay", "erofs")
@@ -174,6 +178,37 @@ async def test_a_blob_that_only_its_holder_has_is_told_of_and_left(store: Store)
     (problem,) = (await store.report(repair=True)).problems
     assert not problem.repaired
     assert store.blobs.has(blob.digest)
+
+
+async def test_a_damaged_blob_of_the_served_registry_can_be_pushed_again(store: Store) -> None:
+    served = Registry(store.db, store.blobs)
+
+    def push(content: bytes) -> None:
+        blob = store.blobs.put(content)
+        served.link("a/b", blob)
+        store.blobs.unpin(blob.digest)
+
+    push(b"{}")
+    push(b"layer")
+    layer = Digest(images.digest(b"layer"))
+    parts = [(b"{}", OCI_CONFIG), (b"layer", OCI_LAYER)]
+    config, only = (
+        {"mediaType": kind, "digest": images.digest(each), "size": len(each)}
+        for each, kind in parts
+    )
+    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [only]}
+    served.put_manifest("a/b", "1", json.dumps(manifest).encode(), OCI_MANIFEST)
+    assert await store.problems() == []
+    flip(store.blobs.path(layer))
+    (problem,) = (await store.report(repair=True)).problems
+    assert (problem.subject, problem.repaired) == (f"blob {layer}", True)
+    with pytest.raises(Problem):
+        served.blob_size("a/b", layer)
+    assert served.manifest("a/b", "1").media_type == OCI_MANIFEST
+    push(b"layer")
+    assert served.blob_size("a/b", layer) == 5
+    assert await store.problems() == []
+    served.close()
 
 
 async def test_holds_of_what_is_gone_are_let_go_of(store: Store) -> None:
