@@ -4,6 +4,7 @@ Both talk to the same engine and the same registry, each with a configuration fo
 what they print, and the files that they leave, must be the same.
 """
 
+import gzip
 import re
 import subprocess
 import sys
@@ -58,6 +59,15 @@ def place(busybox_archive: Path) -> Iterator[Place]:
         for name in ("m/one:1", "m/one:2", "m/other:1"):
             good(daemon, "tag", "busybox", f"{registry}/{name}")
             good(daemon, "push", "-q", f"{registry}/{name}")
+        layer = images.layer({"etc/motd": b"ahoy"})
+        oci = images.oci_archive(
+            (gzip.compress(layer, mtime=0),), images.document((layer,), {}),
+            f"{registry}/m/oci:1", media="tar+gzip",
+        )  # fmt: skip
+        (daemon.folder / "oci.tar").write_bytes(oci)
+        good(daemon, "load", "-i", str(daemon.folder / "oci.tar"))
+        good(daemon, "push", "-q", f"{registry}/m/oci:1")
+        good(daemon, "rmi", f"{registry}/m/oci:1")
         good(daemon, "rmi", f"{registry}/m/one:1", f"{registry}/m/one:2", f"{registry}/m/other:1")
         good(daemon, "run", "-d", "--name", "on", "busybox", "sleep", "1000")
         yield Place(daemon, registry)
@@ -90,6 +100,8 @@ save --platform linux/arm64 -o /tmp/never busybox
 rmi --platform linux/arm64 busybox
 manifest inspect --insecure REG/m/one:1
 manifest inspect --insecure -v REG/m/one:1
+manifest inspect --insecure REG/m/oci:1
+manifest inspect --insecure -v REG/m/oci:1
 manifest inspect --insecure REG/m/one:nosuch
 manifest inspect --insecure REG/m/nosuch
 manifest inspect BAD
@@ -119,6 +131,13 @@ manifest inspect --insecure REG/m/list:1
 manifest inspect --insecure -v REG/m/list:1
 manifest create --insecure REG/m/list:3 REG/m/one:1
 manifest rm REG/m/list:3 REG/m/list:4
+manifest create --insecure REG/m/oci-list:1 REG/m/oci:1 REG/m/one:1
+manifest inspect REG/m/oci-list:1
+manifest inspect -v REG/m/oci-list:1
+manifest push --insecure REG/m/oci-list:1
+manifest inspect --insecure REG/m/oci-list:1
+manifest inspect --insecure -v REG/m/oci-list:1
+manifest create --insecure REG/m/list:5 REG/m/oci-list:1
 """
 
 
