@@ -335,6 +335,10 @@ class ImageService:
             self._blobs.discard(blob.digest)
         return {layer.diff_id for layer in freed}
 
+    async def empty_trash(self) -> None:
+        """Delete the files of what ``collect`` took away."""
+        await asyncio.to_thread(self._layers.empty_trash)
+
     # -- archives ----------------------------------------------------------------------------
 
     def load(

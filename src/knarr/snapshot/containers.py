@@ -225,7 +225,15 @@ class ContainerLayers:
                 )
             self._unmount(container)
         self.empty_trash()
+        self._sweep_inits()
         return found
+
+    def _sweep_inits(self) -> None:
+        """Init layers of chains that no container stands on any more; made anew when needed."""
+        wanted = {_init_name(chain) for chain in self._chains.values()}
+        for entry in self._inits.iterdir():
+            if entry.name not in wanted:
+                shutil.rmtree(entry, ignore_errors=True)
 
     def _lowers(self, container: ContainerId) -> tuple[Path, ...]:
         chain = self._chains.get(container)

@@ -8,17 +8,20 @@ pull or build that finds too little room is refused (content.headroom).
 import asyncio
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Final
 
 from knarr.build.housekeeping import Housekeeping, Prune
 from knarr.content import Budget, free_and_reserve
+from knarr.content.rows import end_old_leases
 from knarr.ids import Digest
 from knarr.image import ImageService
 from knarr.store import Database
 from knarr.units import human_size
 
 _EVERY_S: Final = 5.0
+_SWEEP_S: Final = 3600.0
 _IN_VAIN_S: Final = 60.0  # looking for what to give up costs something too
 _ALERT: Final = 4  # times the reserve: from there on room is made
 _BUDGET_ALERT: Final = 0.9  # of the budget
@@ -42,7 +45,12 @@ class Pressure:
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        swept_s = time.monotonic()
         while True:
+            if time.monotonic() - swept_s > _SWEEP_S:
+                swept_s = time.monotonic()
+                self.end_old_leases()
+                await self._images.empty_trash()
             freed = await self.relieve()
             in_vain = not freed and self.missing_bytes() > 0
             await asyncio.sleep(_IN_VAIN_S if in_vain else _EVERY_S)
@@ -53,7 +61,9 @@ class Pressure:
         missing = self.missing_bytes()
         if missing <= 0:
             return 0
-        freed = self.drop_forms(missing)
+        freed = self.end_old_leases()
+        if freed < missing:
+            freed += self.drop_forms(missing - freed)
         if freed < missing:
             limit = _cache_limit(await self._cache.usage_bytes(), missing - freed)
             pruned = await self._cache.prune(Prune(everything=True, max_used_bytes=limit))
@@ -61,6 +71,7 @@ class Pressure:
         if freed:
             _log.warning("little room on the disk: gave up %s of what can be made again",
                          human_size(freed))  # fmt: skip
+            await self._images.empty_trash()
         self._budget.used_bytes = self.used_bytes()
         return freed
 
@@ -80,6 +91,14 @@ class Pressure:
             over = self._budget.used_bytes - int(self._budget.limit_bytes * _BUDGET_ALERT)
             missing = max(missing, over)
         return missing
+
+    def end_old_leases(self) -> int:
+        """Let go of what pulls that came to nothing left, once its day is over; bytes freed."""
+        before = self.used_bytes()
+        with self._db.transaction() as tx:
+            end_old_leases(tx, now_ns=time.time_ns(), at_start=False)
+        self._images.collect()
+        return before - self.used_bytes()
 
     def drop_forms(self, wanted_bytes: int) -> int:
         """Forget compressed forms of layers, largest first, that nobody else holds."""
@@ -109,6 +128,8 @@ def _folder_bytes(folder: Path) -> int:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
+                if entry.name.startswith("trash-"):  # on its way out
+                    continue
                 path = f"{entry.path}/layer.tar" if entry.is_dir() else entry.path
                 try:
                     total += os.stat(path).st_blocks * 512

@@ -1,6 +1,7 @@
 """What rows say that there is, and what lies on the disk: one look at both."""
 
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -100,7 +101,12 @@ def _stale(db: Database, everyone: Iterable[str], holders: Holders, data_root: P
         "image/": {row["id"] for row in db.query("SELECT id FROM images")},
         **{prefix: set(them()) for prefix, them in holders.living().items()},
     }
-    leases = {row["holder"] for row in db.query("SELECT holder FROM leases")}
+    leases = {
+        row["holder"]
+        for row in db.query(
+            "SELECT holder FROM leases WHERE until_ns IS NULL OR until_ns > ?", (time.time_ns(),)
+        )
+    }
 
     def is_stale(holder: str) -> bool:
         kind, slash, name = holder.partition("/")

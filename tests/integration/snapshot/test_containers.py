@@ -194,6 +194,21 @@ def test_after_a_crash_what_runs_stays_and_the_rest_is_unmounted(rooms: Rooms, b
     assert not is_mount_point(str(kept))
 
 
+def test_init_layers_go_with_the_last_container_of_their_chain(rooms: Rooms) -> None:
+    tar = images.layer({"a": b"1"})
+    kept, gone = Box(rooms, "kept", tar), Box(rooms, "gone", images.layer({"b": b"2"}))
+    for box in (kept, gone):
+        rooms.containers.mount(box.id)
+        rooms.containers.unmount(box.id)
+    assert len(list((rooms.root / "inits").iterdir())) == 2
+    rooms.containers.remove(gone.id)
+    rooms.containers.repair(())
+    (left,) = (rooms.root / "inits").iterdir()
+    assert left.name == images.digest(tar).removeprefix("sha256:")
+    rooms.containers.mount(kept.id)
+    rooms.containers.unmount(kept.id)
+
+
 def test_the_kernel_s_own_words_are_in_the_error(rooms: Rooms, box: Box) -> None:
     (rooms.root / "containers/box/work").rmdir()
     (rooms.root / "containers/box/work").write_text("no folder")

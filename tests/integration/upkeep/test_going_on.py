@@ -10,9 +10,12 @@ from integration.upkeep.test_fsck import DIFF_ID, LAYER, PACKED, PLAIN, flip
 from knarr.build.cachemounts import CacheMounts
 from knarr.build.housekeeping import Housekeeping
 from knarr.content import Budget
+from knarr.content.rows import lease
 from knarr.errors import Unavailable
 from knarr.snapshot import Layers, Snapshotter, TarIndex, Unpacked
+from knarr.snapshot.rows import hold_layers
 from knarr.spec.knarr.upkeep import ConvertedLayers
+from knarr.upkeep import pressure as pressing
 from knarr.upkeep import syncing
 from knarr.upkeep.converting import Converter
 from knarr.upkeep.pressure import Pressure
@@ -66,6 +69,35 @@ async def test_compressed_forms_go_first_when_the_budget_runs_low(store: Store) 
     assert await store.problems() == []
     assert store.images.resolve("packed:1").manifest is not None
     assert store.layers.has(DIFF_ID)
+
+
+async def test_a_disk_that_runs_low_makes_room_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.load(PACKED)
+    free = 10_000
+    monkeypatch.setattr(pressing, "free_and_reserve", lambda _: (free, 1000))
+    assert await pressure(store, Budget()).relieve() == 0
+    free = 3999  # four times the reserve, but for one byte
+    assert await pressure(store, Budget()).relieve() == len(gzip.compress(LAYER, mtime=0))
+    assert await pressure(store, Budget()).relieve() == 0
+    assert store.layers.has(DIFF_ID)
+
+
+async def test_what_a_lost_pull_left_goes_when_its_lease_is_over(store: Store) -> None:
+    await store.load(PLAIN)
+    with store.db.transaction() as tx:
+        lease(tx, "lease/pull-lost", seconds=3600)
+        hold_layers(tx, "lease/pull-lost", [DIFF_ID])
+    await store.images.remove("plain:1")
+    assert pressure(store, Budget()).end_old_leases() == 0
+    assert await store.problems() == []
+    with store.db.transaction() as tx:
+        lease(tx, "lease/pull-lost", seconds=-1)
+    assert [each.partition(":")[0] for each in await store.problems()] == ["hold lease/pull-lost"]
+    assert pressure(store, Budget()).end_old_leases() == len(LAYER)
+    assert not store.layers.has(DIFF_ID)
+    assert await store.problems() == []
 
 
 async def test_a_load_over_the_budget_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
