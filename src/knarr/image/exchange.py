@@ -188,6 +188,7 @@ class Exchange:
             finally:
                 self._keep(outgoing.made)
                 outgoing.unpin()
+                await asyncio.to_thread(give_back)
         self._shipped(reference, image, outgoing.shipped, result.digest)
 
     def _manifest(self, image: Image) -> Fetched | None:

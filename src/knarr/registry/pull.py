@@ -6,6 +6,7 @@ what two pulls want is done once.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -189,7 +190,8 @@ class _Turn:
 
     def over(self) -> None:
         """From any thread; harmless when it is over already."""
-        self._loop.call_soon_threadsafe(self._release)
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who waits
+            self._loop.call_soon_threadsafe(self._release)
 
     def _release(self) -> None:
         if self._mine:
