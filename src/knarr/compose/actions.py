@@ -3,17 +3,16 @@
 A plan is made of these; ``apply.py`` carries them out; ``plan`` and ``--dry-run`` show them.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from knarr.compose.changes import Change
 from knarr.compose.update_policy import UpdatePolicy
+from knarr.compose.value import Value
 
 CREATED: Final = "all created"  # the key of the point after which containers start
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class Action(Value, kw_only=True):
     """A step. key: its name within the plan.  after: keys that come before it."""
 
     key: str
@@ -37,13 +36,11 @@ class Action:
         return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint(Action):
+class Checkpoint(Action, kw_only=True):
     """Nothing but an order: what comes after waits for what comes before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullImage(Action):
+class PullImage(Action, kw_only=True):
     image: str
     services: tuple[str, ...]
     platform: str = ""
@@ -58,8 +55,7 @@ class PullImage(Action):
         return self.image
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildImage(Action):
+class BuildImage(Action, kw_only=True):
     service: str
     image: str
     unless_present: bool = False  # a pull before it may have brought the image
@@ -77,8 +73,7 @@ class BuildImage(Action):
         return self.service
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveImage(Action):
+class RemoveImage(Action, kw_only=True):
     image: str
 
     resource: ClassVar[str] = "Image"
@@ -90,8 +85,7 @@ class RemoveImage(Action):
         return self.image
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateNetwork(Action):
+class CreateNetwork(Action, kw_only=True):
     network: str  # its key in the file
     full_name: str
 
@@ -104,8 +98,7 @@ class CreateNetwork(Action):
         return self.full_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveNetwork(Action):
+class RemoveNetwork(Action, kw_only=True):
     full_name: str
     id: str
 
@@ -118,8 +111,7 @@ class RemoveNetwork(Action):
         return self.full_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disconnect(Action):
+class Disconnect(Action, kw_only=True):
     """Takes a container off a network that is about to be replaced."""
 
     container: str
@@ -135,8 +127,7 @@ class Disconnect(Action):
         return self.container
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateVolume(Action):
+class CreateVolume(Action, kw_only=True):
     volume: str
     full_name: str
 
@@ -149,8 +140,7 @@ class CreateVolume(Action):
         return self.full_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveVolume(Action):
+class RemoveVolume(Action, kw_only=True):
     full_name: str
 
     resource: ClassVar[str] = "Volume"
@@ -162,8 +152,7 @@ class RemoveVolume(Action):
         return self.full_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerAction(Action):
+class ContainerAction(Action, kw_only=True):
     """About one container of a service."""
 
     service: str
@@ -180,16 +169,14 @@ class ContainerAction(Action):
         return self.service
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateContainer(ContainerAction):
+class CreateContainer(ContainerAction, kw_only=True):
     number: int
 
     doing: ClassVar[str] = "Creating"
     done: ClassVar[str] = "Created"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecreateContainer(ContainerAction):
+class RecreateContainer(ContainerAction, kw_only=True):
     """A new container in the place of one that is not what its service says any more.
 
     replaced: the old one's id.  inherit: keep its anonymous volumes.  was_running: it is in use
@@ -207,8 +194,7 @@ class RecreateContainer(ContainerAction):
     done: ClassVar[str] = "Recreated"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollOut(Action):
+class RollOut(Action, kw_only=True):
     """The containers of a service replaced a few at a time, each new one well before the next.
 
     policy: of this; back: of the way back when it fails.  to_before: to what each container was
@@ -235,8 +221,7 @@ class RollOut(Action):
         return self.service
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmitContainer(ContainerAction):
+class AdmitContainer(ContainerAction, kw_only=True):
     """Gives new connections to one that was drained, and stays after all."""
 
     id: str
@@ -245,8 +230,7 @@ class AdmitContainer(ContainerAction):
     done: ClassVar[str] = "Admitted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenameContainer(ContainerAction):
+class RenameContainer(ContainerAction, kw_only=True):
     """container: its name from now on."""
 
     id: str
@@ -255,14 +239,12 @@ class RenameContainer(ContainerAction):
     done: ClassVar[str] = "Renamed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartContainer(ContainerAction):
+class StartContainer(ContainerAction, kw_only=True):
     doing: ClassVar[str] = "Starting"
     done: ClassVar[str] = "Started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopContainer(ContainerAction):
+class StopContainer(ContainerAction, kw_only=True):
     """drain_s: how long it may end what it has begun, where others can have what is new."""
 
     id: str
@@ -273,8 +255,7 @@ class StopContainer(ContainerAction):
     done: ClassVar[str] = "Stopped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveContainer(ContainerAction):
+class RemoveContainer(ContainerAction, kw_only=True):
     id: str
     volumes: bool = False  # the anonymous ones too
 
@@ -282,8 +263,7 @@ class RemoveContainer(ContainerAction):
     done: ClassVar[str] = "Removed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartContainer(ContainerAction):
+class RestartContainer(ContainerAction, kw_only=True):
     id: str
     timeout: int | None = None
 
@@ -291,8 +271,7 @@ class RestartContainer(ContainerAction):
     done: ClassVar[str] = "Started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KillContainer(ContainerAction):
+class KillContainer(ContainerAction, kw_only=True):
     id: str
     signal: str = "SIGKILL"
 
@@ -300,24 +279,21 @@ class KillContainer(ContainerAction):
     done: ClassVar[str] = "Killed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseContainer(ContainerAction):
+class PauseContainer(ContainerAction, kw_only=True):
     id: str
 
     doing: ClassVar[str] = "Pausing"
     done: ClassVar[str] = "Paused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnpauseContainer(ContainerAction):
+class UnpauseContainer(ContainerAction, kw_only=True):
     id: str
 
     doing: ClassVar[str] = "Unpausing"
     done: ClassVar[str] = "Unpaused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Await(Action):
+class Await(Action, kw_only=True):
     """Waits until a service is what those who depend on it ask."""
 
     service: str
@@ -334,8 +310,7 @@ class Await(Action):
         return self.service
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunProvider(Action):
+class RunProvider(Action, kw_only=True):
     """Lets a program outside the engine bring its service up, or down."""
 
     service: str
@@ -354,8 +329,7 @@ class RunProvider(Action):
         return self.service
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Value, kw_only=True):
     """Actions in an order in which they could be carried out one by one."""
 
     project: str

@@ -40,7 +40,6 @@ from knarr.compose.means import Means
 from knarr.compose.observed import Observed, name_of
 from knarr.compose.project import Project, Service
 from knarr.compose.report import Progress, State
-from knarr.compose.rollout import Roller
 from knarr.compose.roster import Roster
 from knarr.compose.translation import network_body, volume_body
 from knarr.compose.waiting import OptionalFailed, wait_for
@@ -213,6 +212,8 @@ class _Applier:
         return next((each for each in self._observed.containers if each.id == identifier), None)
 
     def _roll_out(self, action: RollOut) -> str:
+        from knarr.compose.rollout import Roller
+
         return Roller(self._maker, self._hooks).roll(action)
 
     def _admit(self, action: AdmitContainer) -> None:

@@ -5,18 +5,17 @@ container itself, so that it is known for containers of any maker.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from knarr.compose import labels
+from knarr.compose.value import Value
 from knarr.spec.docker.container import ContainerCreate, ContainerInspect, HostConfig
 from knarr.spec.docker.image import ImageConfig
 
 _NOTHING: Final[tuple[Any, ...]] = (None, "", 0, False, (), {}, [])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Value):
     """One thing that differs. Empty texts: it was not, or will not be, there."""
 
     attribute: str

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import msgspec
+
 from knarr.compose.actions import (
     CREATED,
     AdmitContainer,
@@ -91,7 +93,7 @@ def plan_dependencies(project: Project, observed: Observed, name: str, options: 
     ]
     known = {action.key for action in plan.actions}
     more = tuple(each for each in awaits if each.key not in known)
-    return replace(plan, actions=(*plan.actions, *more))
+    return msgspec.structs.replace(plan, actions=(*plan.actions, *more))
 
 
 @dataclass(slots=True)
@@ -310,7 +312,9 @@ class _Up:
             self.to_roll[service.name].append(action)
             return name
         stops = frozenset(self.draft.stop(each) for each in self._restarted_with(service))
-        self.created[service.name].append(self.draft.add(replace(action, after=after | stops)))
+        self.created[service.name].append(
+            self.draft.add(msgspec.structs.replace(action, after=after | stops))
+        )
         self.to_start[service.name].append(name)
         return name
 
@@ -381,7 +385,7 @@ class _Up:
         policy = self._policy(service) or UNNOTICED
         action = roll_out(service, steps, policy, self.draft.observed, self.draft.warnings)
         before = after.union(*(each.after for each in steps))
-        key = self.draft.add(replace(action, after=before))
+        key = self.draft.add(msgspec.structs.replace(action, after=before))
         restarts = [
             self.draft.add(
                 RestartContainer(

@@ -1,7 +1,8 @@
 """What a rollout will do, decided before it begins: who is replaced, in which order, and why so."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from knarr.compose.actions import Plan, RecreateContainer, RollOut
 from knarr.compose.changes import Change

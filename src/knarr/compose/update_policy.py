@@ -4,10 +4,10 @@ Source: Compose Deploy Specification, update_config, rollback_config.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from knarr.compose.project import Service
+from knarr.compose.value import Value
 from knarr.errors import InvalidArgument
 from knarr.units import duration_ns
 
@@ -18,8 +18,7 @@ PAUSE: Final = "pause"
 ROLLBACK: Final = "rollback"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdatePolicy:
+class UpdatePolicy(Value):
     """parallelism: how many at a time; 0 for all.  delay_s: between those.  monitor_s: how long a
     new one must be well.  max_failure_ratio: what part may fail before ``failure_action``.
     """

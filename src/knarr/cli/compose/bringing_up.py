@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from knarr.cli.compose.building import BuildOptions, build
-from knarr.cli.compose.images import pull
-from knarr.cli.compose.logs import LogPrinter
 from knarr.compose.actions import BuildImage, RecreateContainer, RollOut
 from knarr.compose.consistency import check_container_names
 from knarr.compose.discovery import is_true
@@ -19,8 +16,10 @@ from knarr.compose.reasons import DIVERGED, FORCE, NEVER
 from knarr.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from knarr.cli.compose.building import BuildOptions
     from knarr.cli.compose.call import Call
     from knarr.cli.compose.flags import CreateFlags
+    from knarr.cli.compose.logs import LogPrinter
     from knarr.compose.actions import Plan
     from knarr.compose.observed import Observed
     from knarr.compose.project import Project
@@ -74,6 +73,9 @@ def ensure_images(
     plan = plan_images(project, observed, options)
     if plan.empty:
         return observed
+    from knarr.cli.compose.building import build
+    from knarr.cli.compose.images import pull
+
     printer = build_printer(call, plan)
     call.carry_out(
         plan, project, observed,
@@ -85,6 +87,8 @@ def ensure_images(
 
 def build_printer(call: Call, plan: Plan) -> LogPrinter:
     """For the steps of builds; their services' names stand before them when there are several."""
+    from knarr.cli.compose.logs import LogPrinter
+
     names = [each.service for each in plan.actions if isinstance(each, BuildImage)]
     if names:
         call.use_lines()  # a block that is redrawn would overwrite them

@@ -7,10 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from knarr.cli.compose.logs import LogPrinter
-from knarr.cli.credentials import known
 from knarr.client.calls import build as calls
-from knarr.client.context import build_context
 from knarr.compose import labels
 from knarr.compose.actions import BuildImage
 from knarr.compose.attributes.extra_hosts import entries
@@ -19,6 +16,7 @@ from knarr.errors import InvalidArgument, KnarrError, Unsupported
 
 if TYPE_CHECKING:
     from knarr.cli.compose.call import Call
+    from knarr.cli.compose.logs import LogPrinter
     from knarr.client.call import Lines
 
 _REMOTE: Final = ("http://", "https://", "git://", "git@", "ssh://", "github.com/")
@@ -88,6 +86,8 @@ def _request(
     remote = context if context.startswith(_REMOTE) else None
     sent, dockerfile = None, declared.get("dockerfile", "")
     if remote is None:
+        from knarr.client.context import build_context
+
         found = build_context(context, dockerfile, inline=declared.get("dockerfile_inline"))
         sent, dockerfile = found.pieces(), found.dockerfile
     elif declared.get("dockerfile_inline"):
@@ -164,5 +164,7 @@ def _ulimits(declared: Mapping[str, Any]) -> list[dict[str, str | int]]:
 
 
 def _registries(call: Call) -> str:
+    from knarr.cli.credentials import known
+
     documents = {each.server: each.document() for each in known(call.cli)}
     return base64.urlsafe_b64encode(json.dumps(documents).encode()).decode()

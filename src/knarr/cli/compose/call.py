@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING, Any
 from knarr.cli.cli import Cli
 from knarr.cli.compose.display import MODES, Display, display
 from knarr.compose.actions import Action, Await, Checkpoint, Plan, RollOut, RunProvider
-from knarr.compose.apply import apply
-from knarr.compose.config import select
 from knarr.compose.discovery import Found, ProjectOptions, find, is_true
 from knarr.compose.engine import Engines
 from knarr.compose.env_files import with_env_files
 from knarr.compose.files import Disk
-from knarr.compose.lifecycle import project_of
 from knarr.compose.loader import load
-from knarr.compose.means import Means
 from knarr.compose.observed import Observed
 from knarr.compose.observing import observe
 from knarr.compose.project import Project
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from knarr.cli.compose.flags import Common
+    from knarr.compose.means import Means
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +109,8 @@ class Call:
 
     def config_project(self, services: Iterable[str], **steps: Any) -> Project:
         """The project as ``config`` wants it; ``steps`` are fields of the loader's request."""
+        from knarr.compose.config import select
+
         request = replace(self.found.request, **steps)
         everything = bool(self.cli.group.get("all_resources"))
         return select(load(request, self.files, self.warn), services, all_resources=everything)
@@ -142,6 +141,8 @@ class Call:
         project = self.project_or_none(names)
         if project is not None:
             return project, self.observe(project)
+        from knarr.compose.lifecycle import project_of
+
         empty = Project(name=self.name(), directory="/")
         observed = self.observe(empty)
         return project_of(empty.name, observed), observed
@@ -206,6 +207,7 @@ class Call:
 
     def means(self, **more: Any) -> Means:
         from knarr.cli.compose.images import pull
+        from knarr.compose.means import Means
 
         limit = self.cli.group.get("parallel", -1)
         limit = limit if limit > 0 else int(self.setting("COMPOSE_PARALLEL_LIMIT") or 16)
@@ -230,6 +232,11 @@ class Call:
         if self.dry_run:
             self._show(plan.actions)
             return
+        if not plan.actions:
+            self.settle()
+            return
+        from knarr.compose.apply import apply
+
         more.setdefault("provide", lambda action: self._provide(project, action))
         with self.settled():
             apply(plan, project, observed, self.engines, self.means(**more))

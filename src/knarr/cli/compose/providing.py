@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
-from knarr.cli.credentials import known
 from knarr.compose import provider
 from knarr.compose.api_socket import wants_api_socket, with_api_socket
 from knarr.compose.plan import in_dependency_order
@@ -128,5 +127,7 @@ def _socket(call: Call) -> str:
 
 
 def _configuration(call: Call) -> str:
+    from knarr.cli.credentials import known
+
     auths = {each.server: each.document() for each in known(call.cli)}
     return json.dumps({"auths": auths}, indent="\t")

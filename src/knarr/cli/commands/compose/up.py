@@ -16,8 +16,6 @@ from knarr.cli.compose.bringing_up import (
 from knarr.cli.compose.building import BuildOptions
 from knarr.cli.compose.call import Call, called, positive_timeout
 from knarr.cli.compose.flags import Common, CreateFlags
-from knarr.cli.compose.foreground import Ending, Foreground
-from knarr.cli.compose.logs import LogPrinter
 from knarr.cli.compose.providing import prepared
 from knarr.compose.discovery import is_true
 from knarr.compose.project import Project
@@ -55,11 +53,6 @@ def up(
     watch: Annotated[bool, Flag("Follow changes of files", short="-w")] = False,
 ) -> int:
     """Create and start containers"""
-    ending = Ending(
-        on_exit=abort_on_container_exit,
-        on_failure=abort_on_container_failure,
-        code_of=exit_code_from,
-    )
     check_flags(flags)
     _check(
         flags,
@@ -97,6 +90,14 @@ def up(
         call.carry_out(plan, project, observed, wait_timeout=limit)
         if not in_front:
             return 0
+        from knarr.cli.compose.foreground import Ending, Foreground
+        from knarr.cli.compose.logs import LogPrinter
+
+        ending = Ending(
+            on_exit=abort_on_container_exit,
+            on_failure=abort_on_container_failure,
+            code_of=exit_code_from,
+        )
         shown = _shown(project, services, attach, no_attach, dependencies=attach_dependencies)
         printer = LogPrinter(
             cli.out,
