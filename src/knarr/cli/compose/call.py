@@ -241,6 +241,14 @@ class Call:
         with self.settled():
             apply(plan, project, observed, self.engines, self.means(**more))
 
+    def only_tells(self, subject: str, doing: str, done: str) -> bool:
+        """Whether this is a dry run, in which what would be done is told and not done."""
+        if self.dry_run:
+            self.report(Progress(subject=subject, text=doing))
+            self.report(Progress(subject=subject, text=done, state=State.DONE))
+            self.settle()
+        return self.dry_run
+
     def _provide(self, project: Project, action: RunProvider) -> None:
         from knarr.cli.compose.providing import provide
 

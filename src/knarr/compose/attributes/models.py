@@ -1,6 +1,6 @@
 """AI models the service uses, and the variables that tell it where they are."""
 
-from knarr.compose.attribute import Attribute, without_effect
+from knarr.compose.attribute import Attribute
 from knarr.compose.shape import Either, Fields, ListOf, MapOf, Nullable, Text
 from knarr.compose.shape.collection import NAME_PATTERN
 
@@ -16,6 +16,5 @@ MODELS = Attribute(
         ),
         complaint="must be a array",
     ),
-    apply=without_effect("models", "there is no model runner here"),
     source="Compose Specification, services, models",
 )

@@ -4,6 +4,7 @@ from knarr.cli.commands.container.commit import commit as commit_container
 from knarr.cli.compose.call import called
 from knarr.cli.compose.choosing import container_of
 from knarr.cli.compose.flags import Common
+from knarr.compose.observed import name_of
 
 
 @command("compose commit", usage="SERVICE [REPOSITORY[:TAG]]")
@@ -24,6 +25,9 @@ def commit(
     """Make an image of a service container's present files"""
     with called(cli, common) as call:
         target = container_of(call, service, index, running=False)
+        subject = f"Container {name_of(target)}"
+        if call.only_tells(subject, "Committing", f"Committed {repository}".rstrip()):
+            return
     commit_container(
         cli, target.id, repository, author=author, change=change, message=message, pause=pause
     )

@@ -6,6 +6,7 @@ from knarr.cli.compose.call import called
 from knarr.cli.compose.choosing import container_of
 from knarr.cli.compose.flags import Common
 from knarr.cli.compose.terminal import wants_terminal
+from knarr.compose.observed import name_of
 
 
 @command("compose exec", usage="SERVICE COMMAND [ARGS...]", interspersed=False)
@@ -35,6 +36,9 @@ def exec_(
             for entry in env
         )
         target = container_of(call, service, index)
+        ran = f"Ran {' '.join((program, *words))}"
+        if call.only_tells(f"Container {name_of(target)}", "Running", ran):
+            return 0
     terminal = wants_terminal(cli, no_tty=no_tty, tty=tty, fds=(STDIN_FD, STDOUT_FD))
     return run_in_container(
         cli, target.id, program, *words, detach=detach, env=variables, interactive=interactive,

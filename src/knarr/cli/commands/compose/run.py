@@ -102,7 +102,7 @@ def run(
             aliases=use_aliases,
             auto_remove=rm,
         )
-        if call.dry_run:
+        if call.only_tells(f"Container {container.name}", "Creating", "Created"):
             return 0
         identifier = create_one_off(container, project, observed, call.engines, call.means())
         call.settle()
