@@ -24,6 +24,7 @@ from knarr.compose.syncing import copy, differing
 from knarr.compose.watched import Copied, Rule, Work, rules_of, work_of
 from knarr.errors import KnarrError
 from knarr.patterns import IgnoreRules
+from knarr.spec.docker.image import ImageSummary
 
 if TYPE_CHECKING:
     from knarr.cli.compose.call import Call
@@ -188,7 +189,8 @@ class Watcher:
 
     def _remove_replaced(self) -> None:
         where = {"dangling": ["true"], "label": [f"{labels.PROJECT}={self._project.name}"]}
-        for image in self._call.engines.engine.ask(images.list_(where=where)):
+        replaced = self._call.engines.ask(images.list_(where=where), tuple[ImageSummary, ...])
+        for image in replaced:
             try:
                 self._call.engines.do(images.remove(image.id))
             except KnarrError:
