@@ -71,7 +71,8 @@ class Remotes:
                 for part, digest in parts:
                     source = registries.pullers(part, logins, cancellation)[-1]
                     await asyncio.to_thread(self._bring, source, target, digest)
-                    tell(Progress(status=f"Pushed ref {reference.name}@{digest} with digest: {digest}"))  # fmt: skip  # noqa: E501
+                    there = f"{reference.name}@{digest}"
+                    tell(Progress(status=f"Pushed ref {there} with digest: {digest}"))
                 index = Fetched(
                     raw=wanted.raw, media_type=wanted.media_type, digest=digest_of(wanted.raw)
                 )

@@ -65,7 +65,9 @@ def explained(known: Facts, users: ImageUsers, name_of: NameOf) -> StoreShare:
             )
         )
     unused = [each for each in known.images if not users.containers_of(each.id)]
-    dangling = [each.id for each in unused if not each.tags and not (each.repo_digests or each.id in parents)]  # fmt: skip  # noqa: E501
+    dangling = [
+        each.id for each in unused if not (each.tags or each.repo_digests or each.id in parents)
+    ]
     return StoreShare(
         images=tuple(shares),
         dangling=freed_bytes(known, dangling),

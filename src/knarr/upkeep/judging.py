@@ -82,11 +82,17 @@ def _missing_layers(survey: Survey, needers: Needers) -> Iterable[Finding]:
 def _images(survey: Survey) -> Iterable[Finding]:
     for image in survey.images:
         if digest_of(image.raw) != image.id:
-            yield Finding(kind="image", key=image.id, problem="its config has another digest",
-                          remedy=Remedy.NONE, advice="remove it, and pull or build it again")  # fmt: skip  # noqa: E501
+            yield Finding(
+                kind="image",
+                key=image.id,
+                problem="its config has another digest",
+                remedy=Remedy.NONE,
+                advice="remove it, and pull or build it again",
+            )
             continue
         holder = f"image/{image.id}"
-        unheld = [each for each in image.diff_ids if holder not in survey.layer_holders.get(each, ())]  # fmt: skip  # noqa: E501
+        holding = survey.layer_holders
+        unheld = [each for each in image.diff_ids if holder not in holding.get(each, ())]
         if unheld:
             known = all(each in survey.layers for each in unheld)
             yield Finding(

@@ -40,7 +40,9 @@ class Reader:
     def stop(self) -> None:
         self._stopping = True
 
-    def read(self, blobs: Iterable[tuple[Digest, int]], layers: Iterable[tuple[DiffId, int]]) -> Read:  # fmt: skip  # noqa: E501
+    def read(
+        self, blobs: Iterable[tuple[Digest, int]], layers: Iterable[tuple[DiffId, int]]
+    ) -> Read:
         """Each with the size its row says. What goes away meanwhile is no problem of its own."""
         blobs, layers = list(blobs), list(layers)
         for name, them in (("blobs", blobs), ("layers", layers)):

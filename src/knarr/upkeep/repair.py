@@ -125,6 +125,7 @@ class Repairer:
         """A running container stands on the very files of an unpacked layer."""
         if self._layers.driver_of(diff_id) != Unpacked.name:
             return
-        running = [each for each in survey.layer_holders.get(diff_id, ()) if self._holders.runs(each)]  # fmt: skip  # noqa: E501
+        holders = survey.layer_holders.get(diff_id, ())
+        running = [each for each in holders if self._holders.runs(each)]
         if running:
             raise Conflict(f"{self._holders.name_of(running[0])} runs on it: stop it first")

@@ -69,7 +69,8 @@ def surveyed(
     pinned |= {each for each in folders if layers.is_pinned(each)}
     blob_holders = _holders(db.query("SELECT digest AS what, holder FROM blob_holds"))
     layer_holders = _holders(db.query("SELECT DISTINCT diff_id AS what, holder FROM layer_holds"))
-    everyone = {each for held in (blob_holders, layer_holders) for them in held.values() for each in them}  # fmt: skip  # noqa: E501
+    held = (*blob_holders.values(), *layer_holders.values())
+    everyone = {each for them in held for each in them}
     return Survey(
         blobs={
             Digest(row["digest"]): row["size_bytes"]
