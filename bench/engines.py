@@ -1,7 +1,7 @@
 """The engines that are measured: each started privately, each with the same image and verbs.
 
-knarr runs as users run it; Docker and podman each get a network namespace and data of their own, so
-that none disturbs the other's rules. Their clients run in that namespace too.
+Each gets a network namespace and data of its own, so that none disturbs the other's rules, and no
+packet passes the rules of all. The clients of Docker and podman run in that namespace too.
 """
 
 import json
@@ -197,13 +197,14 @@ def _knarr(folder: Path) -> Iterator[Engine]:
     environ = {"KNARR_HOST": f"unix://{sock}", "KNARR_RUN_ROOT": str(folder / "run")}
     environ["PYTHONPATH"] = str(TOP / "src")
     words = ["daemon", "--data-root", str(folder / "data"), "--run-root", str(folder / "run")]
-    with _daemon([*cli, *words], folder / "log", environ):
+    with _namespace(folder) as inside, _daemon([*inside, *cli, *words], folder / "log", environ):
         _wait_for(sock)
         engine = Engine(
             name="knarr",
             cli=cli,
             socket=sock,
             environ=environ,
+            inside=inside,
             marks=(f"--run-root {folder}/run", f"keeper/__main__.py {folder}/run"),
         )
         yield engine

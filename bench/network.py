@@ -58,7 +58,7 @@ MOUNTS = [word for name in ("usr", "lib", "lib64") for word in ("-v", f"/{name}:
 NAMES = {"ask": f"{REQUESTS} requests, a connection each", "bytes": f"{MIB} MiB"}
 
 
-def measure(
+def traffic(
     table: Table,
     found: Sequence[Engine],
     options: argparse.Namespace,
@@ -73,6 +73,10 @@ def measure(
             for name, measure_ in stack.enter_context(_served(engine)).items():
                 contests.setdefault(name, {})[engine.name] = measure_
         take_turns(table, options.rounds, contests)
+
+
+def crowd(table: Table, found: Sequence[Engine], options: argparse.Namespace) -> None:
+    """Starts among many others, and many ports at once."""
     for engine in found:
         _among(table, engine, options)
     for engine in sorted(found, key=lambda each: each.name == "docker"):

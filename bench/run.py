@@ -22,10 +22,10 @@ from pathlib import Path
 
 import builds
 import logs
+import network
 from composing import compose
 from engines import IMAGE, Api, BareRuntime, Engine, engines
 from images import images
-from network import measure as measure_networks
 from turns import Measure, Table, take_turns, timed
 
 _DISK_BYTES = 24 << 30
@@ -83,15 +83,15 @@ def _disk() -> Iterator[Path]:
 def run(table: Table, found: list[Engine], bare: BareRuntime, options: argparse.Namespace) -> None:
     contests: dict[str, dict[str, Measure]] = {"bare runtime, no network": {"crun": bare.timed}}
     apis = {each.name: Api(each.socket) for each in found if each.socket is not None}
-    for network in ("bridge", "none", "host"):
-        contests[f"run --rm true, {network}, by CLI"] = {
-            each.name: lambda each=each, network=network: each.timed(
-                "run", "--rm", "--network", network, IMAGE, "true"
+    for net in ("bridge", "none", "host"):
+        contests[f"run --rm true, {net}, by CLI"] = {
+            each.name: lambda each=each, net=net: each.timed(
+                "run", "--rm", "--network", net, IMAGE, "true"
             )
             for each in found
         }
-        contests[f"run --rm true, {network}, by API"] = {
-            name: lambda api=api, network=network: timed(lambda: api.run(["true"], network))
+        contests[f"run --rm true, {net}, by API"] = {
+            name: lambda api=api, net=net: timed(lambda: api.run(["true"], net))
             for name, api in apis.items()
         }
     take_turns(table, options.rounds, contests)
@@ -171,10 +171,16 @@ def log(table: Table, found: list[Engine], _bare: BareRuntime, options: argparse
             logs.clear(found)
 
 
-def networks(
+def traffic(
     table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace
 ) -> None:
-    measure_networks(table, found, options, take_turns)
+    network.traffic(table, found, options, take_turns)
+
+
+def crowd(
+    table: Table, found: list[Engine], _bare: BareRuntime, options: argparse.Namespace
+) -> None:
+    network.crowd(table, found, options)
 
 
 def build(
@@ -194,7 +200,8 @@ SECTIONS = {
     "cli": cli,
     "many": many,
     "logs": log,
-    "network": networks,
+    "traffic": traffic,
+    "crowd": crowd,
     "build": build,
     "images": images,
     "compose": compose,
