@@ -24,7 +24,7 @@ test: lint
 test-long: setup-test
 	$(BIN)/pytest -m long
 
-# Needs DOCKER_PY and IMAGES, see the script.
+# Needs checkouts of the suites and images, see the script.
 conformance: setup-test
 	@./scripts/conformance
 

@@ -45,3 +45,9 @@ def test_an_old_client_gets_old_shapes(daemon: Daemon, sdk: docker.DockerClient)
         assert old.images()[0]["VirtualSize"] == old.images()[0]["Size"]
         assert "KernelMemory" in old.info()
     assert "VirtualSize" not in sdk.api.inspect_image("busybox")
+
+
+def test_a_login_where_nobody_answers_is_the_engines_failure(sdk: docker.DockerClient) -> None:
+    with pytest.raises(docker.errors.APIError, match="connection refused") as caught:
+        sdk.api.login("me", "secret", registry="127.0.0.1:1")
+    assert caught.value.status_code == 500

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from knarr.api.logins import logins_of
 from knarr.api.router import route
+from knarr.errors import KnarrError, Unavailable
 from knarr.http.message import Request
 from knarr.reference import Reference
 from knarr.registry import RegistryTable, distribution, login
@@ -64,8 +65,11 @@ async def push_index(
 
 @route("POST", "/auth")
 async def auth(engine: Engine, body: AuthConfig) -> AuthResponse:
-    """SystemAuth: whether a registry takes this login."""
-    return await login(engine.registries, body.unpacked())
+    """SystemAuth: whether a registry takes this login; 500, as in Docker, where none answers."""
+    try:
+        return await login(engine.registries, body.unpacked())
+    except Unavailable as error:
+        raise KnarrError(str(error)) from error
 
 
 def registry_config(table: RegistryTable) -> RegistryServiceConfig:

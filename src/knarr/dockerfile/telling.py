@@ -16,6 +16,7 @@ from knarr.build.laststeps import worked
 from knarr.build.model import Result
 from knarr.build.ops import Image, Scratch
 from knarr.dockerfile.lower import Plan, Step
+from knarr.http.frames import STDERR
 from knarr.ids import DiffId, Digest, new_hex, short
 from knarr.spec.docker.build import BuildTrace
 from knarr.spec.docker.progress import Progress
@@ -84,8 +85,10 @@ class Console:
             container = self._containers[step.number] = new_hex()
             self._text(step, f" ---> Running in {short(container)}\n")
 
-    def output(self, step: Step, stream: int, chunk: bytes) -> None:  # noqa: ARG002
-        self._text(step, chunk.decode(errors="replace"))
+    def output(self, step: Step, stream: int, chunk: bytes) -> None:
+        text = chunk.decode(errors="replace")
+        # Docker's own marks: clients know standard error by them.
+        self._text(step, f"\x1b[91m{text}\x1b[0m" if stream == STDERR else text)
 
     def done(self, step: Step, result: Known) -> None:
         container = self._containers.get(step.number)

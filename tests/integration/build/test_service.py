@@ -96,6 +96,12 @@ async def test_the_text_is_the_classic_builders(yard: Yard) -> None:
     assert again.image == told.image
 
 
+async def test_standard_error_is_marked_as_docker_marks_it(yard: Yard) -> None:
+    told = await yard.build("FROM busybox\nRUN echo out; echo oops >&2\n")
+    assert "\x1b[91moops\n\x1b[0m" in told.text
+    assert "out\n" in told.text
+
+
 async def test_parallel_stages_are_told_in_the_files_order(yard: Yard) -> None:
     told = await yard.build(
         "FROM busybox AS slow\nRUN sleep 0.3; echo slow\n"
