@@ -25,8 +25,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(secret.encode())
 
+server = http.server.HTTPServer(("0.0.0.0", 8000), Handler)
 print("serving", flush=True)
-http.server.HTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
+server.serve_forever()
 """
 FILE = """
 name: knpty
