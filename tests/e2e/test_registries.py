@@ -188,9 +188,11 @@ def test_a_build_cache_goes_through_a_registry(
 ) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo one > /one\n")
     cache = f"type=registry,ref={registry}/caches/app:main"
-    first = daemon.knarr("build", "-q", "--cache-to", cache, str(tmp_path))
+    name = f"{registry}/caches/app:main"
+    first = daemon.knarr("build", "-q", "-t", name, "--cache-to", cache, str(tmp_path))
     assert first.returncode == 0, first.stderr
-    good(daemon, "rmi", "-f", first.stdout.strip())
+    assert image_id(daemon, name) == first.stdout.strip()  # the cache did not take its name
+    good(daemon, "rmi", "-f", name)
     good(daemon, "builder", "prune", "-af")
     again = daemon.knarr("build", "--cache-from", cache, str(tmp_path))
     assert again.returncode == 0, again.stderr

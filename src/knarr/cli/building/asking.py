@@ -202,7 +202,7 @@ class Asking:
         }
         for place in self.cache_to:
             if place.type != "inline":
-                own |= {"CacheTo": cache_name(place), "CacheWhole": place.whole}
+                own |= {"CacheTo": cache_name(), "CacheWhole": place.whole}
         if beside:
             there = os.stat(self.source.folder)
             own["Folder"] = {

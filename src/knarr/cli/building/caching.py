@@ -13,7 +13,7 @@ from knarr.cli.building.layouts import Lent, sound
 from knarr.cli.cli import Cli
 from knarr.cli.copying.unpack import unpack
 from knarr.client.calls import images
-from knarr.errors import InvalidArgument, Unsupported
+from knarr.errors import InvalidArgument, NotFound, Unsupported
 
 _TYPES: Final = ("registry", "local", "inline")
 
@@ -78,17 +78,17 @@ def cache_targets(texts: tuple[str, ...]) -> tuple[CachePlace, ...]:
     return places
 
 
-def cache_name(place: CachePlace) -> str:
-    """What the engine is to call the image of the cache; a folder needs one for a moment only."""
-    return place.ref if place.type == "registry" else f"knarr-cache-{os.getpid()}"
+def cache_name() -> str:
+    """What the engine is to call the image of the cache until it is where it belongs."""
+    return f"knarr-cache-{os.getpid()}"
 
 
 def keep_cache(cli: Cli, place: CachePlace) -> None:
     """Send the cache's image where it belongs; the engine has no more need of it."""
-    name = cache_name(place)
+    name = cache_name()
     try:
         if place.type == "registry":
-            _pushed(cli, name)
+            _pushed(cli, name, place.ref)
             return
         os.makedirs(place.folder, exist_ok=True)
         with cli.engine.open(images.save((name,))) as answer:
@@ -97,12 +97,28 @@ def keep_cache(cli: Cli, place: CachePlace) -> None:
         cli.engine.ask(images.remove(name, force=True))
 
 
-def _pushed(cli: Cli, name: str) -> None:
+def _pushed(cli: Cli, name: str, ref: str) -> None:
+    """Under the name that it has in the registry; an image here that is called so keeps it."""
     from knarr.cli.credentials import header_for
     from knarr.reference import Reference
 
-    reference = Reference.parse(name).tagged()
-    auth = header_for(cli, reference.domain)
-    request = images.push(reference.name, tag=reference.tag, auth=auth)
-    for _ in sound(cli.engine.lines(request)):
-        pass
+    reference = Reference.parse(ref).tagged()
+    before = _identity(cli, ref)
+    cli.engine.ask(images.tag(name, reference.name, tag=reference.tag))
+    try:
+        auth = header_for(cli, reference.domain)
+        request = images.push(reference.name, tag=reference.tag, auth=auth)
+        for _ in sound(cli.engine.lines(request)):
+            pass
+    finally:
+        if before:
+            cli.engine.ask(images.tag(before, reference.name, tag=reference.tag))
+        else:
+            cli.engine.ask(images.remove(str(reference)))
+
+
+def _identity(cli: Cli, ref: str) -> str:
+    try:
+        return str(cli.engine.ask(images.inspect(ref))["Id"])
+    except NotFound:
+        return ""
