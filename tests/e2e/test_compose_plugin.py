@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from support.abilities import peer
 from support.daemon import Daemon
+from support.samples import fetched
 from support.terminal import on_terminal
 
 pytestmark = pytest.mark.needs(
@@ -100,11 +100,11 @@ def test_a_project_comes_up_in_the_order_of_its_conditions_and_goes(
     assert compose("exec", "-T", "web", "sh", "-c", inside).splitlines() == [
         "s3cret", "t0kentoken is t0ken", "built", "ahoy",
     ]  # fmt: skip
-    assert compose("exec", "-T", "db", "wget", "-qO-", "http://web/") == "a page\n"
+    asked = "until wget -qO- http://web/; do sleep 0.1; done"
+    assert compose("exec", "-T", "db", "sh", "-c", asked) == "a page\n"
     compose("exec", "-T", "web", "sh", "-c", "exit 7", code=7)
     address = compose("port", "web", "80").strip()
-    with urllib.request.urlopen(f"http://{address}/", timeout=10) as page:
-        assert page.read() == b"a page\n"
+    assert fetched(f"http://{address}/") == "a page\n"
     assert [each["Name"] for each in json.loads(compose("ls", "--format", "json"))] == ["plug"]
 
     compose("down", "-v")

@@ -1,12 +1,12 @@
 """``knarr compose run``: a container of a service with a terminal, its ports, and its end."""
 
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from support.daemon import Daemon
+from support.samples import fetched
 from support.terminal import on_terminal
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
@@ -38,8 +38,7 @@ def test_a_service_waits_for_what_is_typed_and_is_reached_by_its_ports(
             terminal.type(b"the breakpoint\n")
             terminal.expect(b"went on after the breakpoint")
             address = daemon.knarr("port", "stopped-here", "80").stdout.strip()
-            with urllib.request.urlopen(f"http://{address}/", timeout=10) as page:
-                assert page.read() == b"hello from busybox\n"
+            assert fetched(f"http://{address}/") == "hello from busybox\n"
             assert "stopped-db-1" in daemon.knarr(*compose, "ps").stdout
             terminal.type(b"\x03")  # to the init, which passes it on: a first process is deaf to it
             assert terminal.wait() == 130

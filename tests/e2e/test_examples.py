@@ -35,6 +35,11 @@ def images(daemon: Daemon) -> None:
     compose.run(EXAMPLES / "images", "build", timeout=1800)
 
 
+def _asked(url: str) -> str:
+    """For a shell in a container: the page, once its server is there."""
+    return f"until wget -qO- {url}; do sleep 0.1; done"
+
+
 def test_every_sample_has_a_test() -> None:
     told = Path(__file__).read_text()
     folders = {each.parent.name for each in EXAMPLES.glob("*/compose.yaml")} - {"images"}
@@ -75,7 +80,7 @@ def test_profiles(named: Named) -> None:
     project("up", "-d")
     assert project.containers() == {"profiles-site-1"}
     project("--profile", "debug", "up", "-d")
-    page = project("exec", "-T", "toolbox", "wget", "-qO-", "http://127.0.0.1/")
+    page = project("exec", "-T", "toolbox", "sh", "-c", _asked("http://127.0.0.1/"))
     assert page == "hello from busybox\n"
     assert project("run", "--rm", "-T", "migrate") == "migrated\n"
 
@@ -89,11 +94,11 @@ def test_includes(named: Named) -> None:
 def test_overrides(named: Named) -> None:
     project = named("overrides")
     project("up", "-d")
-    assert "runs in development" in project("logs")
+    eventually(lambda: "runs in development" in project("logs"))
     production = ("-f", "compose.yaml", "-f", "compose.production.yaml")
     project(*production, "up", "-d")
     assert project.containers() == {"overrides-app-1", "overrides-app-2"}
-    assert "runs in production" in project(*production, "logs", "--index", "2", "app")
+    eventually(lambda: "runs in production" in project(*production, "logs", "--index", "2", "app"))
 
 
 def test_backup(named: Named) -> None:
@@ -109,10 +114,10 @@ def test_backup(named: Named) -> None:
 def test_two_networks(named: Named) -> None:
     project = named("two-networks")
     project("up", "-d")
-    page = project("exec", "-T", "front", "wget", "-qO-", "http://www/")
+    page = project("exec", "-T", "front", "sh", "-c", _asked("http://www/"))
     assert page == "hello from busybox\n"
     database = "http://db:5432/"
-    assert project("exec", "-T", "app", "wget", "-qO-", database) == page
+    assert project("exec", "-T", "app", "sh", "-c", _asked(database)) == page
     project("exec", "-T", "front", "sh", "-c", f"! wget -T 2 -qO- {database}")
 
 
