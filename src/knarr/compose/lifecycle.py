@@ -22,8 +22,9 @@ from knarr.compose.actions import (
     UnpauseContainer,
 )
 from knarr.compose.observed import RUNNING, Observed, name_of, service_of
-from knarr.compose.plan import RUNNING_OR_HEALTHY, in_dependency_order
+from knarr.compose.plan import in_dependency_order
 from knarr.compose.project import CONDITION_STARTED, Project, Service
+from knarr.compose.starting import RUNNING_OR_HEALTHY
 from knarr.compose.translation import is_external
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.spec.docker.container import ContainerSummary

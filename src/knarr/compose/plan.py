@@ -7,39 +7,32 @@ updated is rolled out instead, in the place of its start.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import msgspec
 
 from knarr.compose.actions import (
-    CREATED,
     AdmitContainer,
     Await,
-    Checkpoint,
     CreateContainer,
     Plan,
     RecreateContainer,
     RemoveContainer,
     RenameContainer,
-    RestartContainer,
     StartContainer,
-    StopContainer,
 )
 from knarr.compose.changes import Change
 from knarr.compose.draft import Draft, UpOptions
 from knarr.compose.naming import container_name
-from knarr.compose.observed import RUNNING, Observed, name_of, number_of, service_of
+from knarr.compose.observed import RUNNING, Observed, name_of, number_of
 from knarr.compose.plan_resources import ResourcePlan
 from knarr.compose.project import CONDITION_STARTED, Project, Service
 from knarr.compose.reasons import Reasons
-from knarr.compose.rolling import fixed_ports, is_joined, roll_out
+from knarr.compose.rolling import fixed_ports, is_joined
+from knarr.compose.starting import Starts, restarted_with
 from knarr.compose.translation import shared_services
 from knarr.compose.update_policy import UNNOTICED, UpdatePolicy, update_policy
 from knarr.errors import InvalidArgument
 from knarr.spec.docker.container import ContainerSummary
-
-COMPLETED: Final = "service_completed_successfully"
-RUNNING_OR_HEALTHY: Final = "running_or_healthy"
 
 
 def in_dependency_order(project: Project) -> list[Service]:
@@ -66,7 +59,8 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
 
     Raises NotFound for what is external and missing, InvalidArgument for what cannot be scaled.
     """
-    return _Up(Draft(project, observed, options)).plan()
+    draft = Draft(project, observed, options)
+    return _Up(draft, Starts(draft)).plan()
 
 
 def plan_dependencies(project: Project, observed: Observed, name: str, options: UpOptions) -> Plan:
@@ -99,12 +93,10 @@ def plan_dependencies(project: Project, observed: Observed, name: str, options: 
 @dataclass(slots=True)
 class _Up:
     draft: Draft
+    starts: Starts
     kept: list[tuple[str, str]] = field(default_factory=list)
     # by service: the first container, None when it is still to be made
     first: dict[str, str | None] = field(default_factory=dict)
-    created: dict[str, list[str]] = field(default_factory=dict)  # by service: keys of creations
-    to_start: dict[str, list[str]] = field(default_factory=dict)  # by service: container names
-    to_roll: dict[str, list[RecreateContainer]] = field(default_factory=dict)  # by service
 
     @property
     def project(self) -> Project:
@@ -133,7 +125,7 @@ class _Up:
         for service in order:
             self._service(service, reasons)
         if self.options.start:
-            self._starts(order)
+            self.starts.add(order)
         return Plan(
             project=self.project.name,
             actions=tuple(self.draft.actions),
@@ -176,10 +168,12 @@ class _Up:
         }
         after = self._before_creation(service)
         after |= {surplus[name_of(each)] for each in twins}  # their names are needed
-        self.created[service.name] = []
-        self.to_start[service.name] = []
-        self.to_roll[service.name] = []
+        self.starts.created[service.name] = []
+        self.starts.to_start[service.name] = []
+        self.starts.to_roll[service.name] = []
         policy = self._policy(service)
+        if policy is not None:
+            self.starts.policies[service.name] = policy
         names: dict[str, str | None] = {}
         for container in there[:wanted]:
             changes = why[container.id]
@@ -244,7 +238,7 @@ class _Up:
                     )
                 )
         else:
-            self.to_start[service.name].append(name_of(container))
+            self.starts.to_start[service.name].append(name_of(container))
 
     def _own_name(
         self, service: Service, container: ContainerSummary, surplus: Mapping[str, str]
@@ -280,8 +274,8 @@ class _Up:
                 number=number,
             )
         )
-        self.created[service.name].append(key)
-        self.to_start[service.name].append(name)
+        self.starts.created[service.name].append(key)
+        self.starts.to_start[service.name].append(name)
         return name
 
     def _replace(
@@ -309,24 +303,14 @@ class _Up:
             timeout=self.options.timeout,
         )
         if policy is not None and running:
-            self.to_roll[service.name].append(action)
+            self.starts.to_roll[service.name].append(action)
             return name
-        stops = frozenset(self.draft.stop(each) for each in self._restarted_with(service))
-        self.created[service.name].append(
+        stops = frozenset(self.draft.stop(each) for each in restarted_with(service, self.draft))
+        self.starts.created[service.name].append(
             self.draft.add(msgspec.structs.replace(action, after=after | stops))
         )
-        self.to_start[service.name].append(name)
+        self.starts.to_start[service.name].append(name)
         return name
-
-    def _restarted_with(self, service: Service) -> list[ContainerSummary]:
-        """Running containers of those who ask to be restarted when the service is replaced."""
-        return [
-            dependent
-            for other, dependency in sorted(self.project.dependents(service.name).items())
-            if dependency.restart
-            for dependent in self.draft.observed.of_service(other)
-            if dependent.state == RUNNING
-        ]
 
     def _before_creation(self, service: Service) -> frozenset[str]:
         """Networks, volumes and other services' containers that must be there."""
@@ -338,112 +322,8 @@ class _Up:
             if (each["type"] == "volume" and each.get("source"))
         ]
         others = [*shared_services(service), *service.dependencies]
-        keys += [key for other in others for key in self.created.get(other, ())]
+        keys += [key for other in others for key in self.starts.created.get(other, ())]
         return frozenset(key for key in keys if key in planned)
-
-    # starting
-
-    def _starts(self, order: list[Service]) -> None:
-        creations = frozenset(key for keys in self.created.values() for key in keys)
-        if creations:
-            self.draft.add(Checkpoint(key=CREATED, after=creations))
-        started: dict[str, list[str]] = {}
-        for service in order:
-            started[service.name] = []
-            names, steps = self.to_start.get(service.name, []), self.to_roll.get(service.name, [])
-            if not names and not steps:
-                continue
-            after = self._before_start(service, started)
-            if creations:
-                after |= {CREATED}
-            if steps:
-                started[service.name] += self._roll(service, steps, after)
-                after |= frozenset(started[service.name])
-            started[service.name] += self._start(service, names, after)
-        if self.options.wait:
-            for service in order:
-                if service.replicas and not service.get("provider"):
-                    self._await(service.name, _awaited(service, self.project), started)
-
-    def _start(self, service: Service, names: list[str], after: frozenset[str]) -> list[str]:
-        stops = {each.key for each in self.draft.actions if isinstance(each, StopContainer)}
-        return [
-            self.draft.add(
-                StartContainer(
-                    key=f"start {name}",
-                    after=after | ({f"stop {name}"} & stops),
-                    service=service.name,
-                    container=name,
-                )
-            )
-            for name in names
-        ]
-
-    def _roll(
-        self, service: Service, steps: list[RecreateContainer], after: frozenset[str]
-    ) -> list[str]:
-        policy = self._policy(service) or UNNOTICED
-        action = roll_out(service, steps, policy, self.draft.observed, self.draft.warnings)
-        before = after.union(*(each.after for each in steps))
-        key = self.draft.add(msgspec.structs.replace(action, after=before))
-        restarts = [
-            self.draft.add(
-                RestartContainer(
-                    key=f"restart {name_of(each)} after {service.name}",
-                    after=frozenset([key]),
-                    service=service_of(each),
-                    container=name_of(each),
-                    id=each.id,
-                    timeout=self.options.timeout,
-                )
-            )
-            for each in self._restarted_with(service)
-            if each.id not in self.draft.stopped
-        ]
-        return [key, *restarts]
-
-    def _before_start(self, service: Service, started: Mapping[str, list[str]]) -> frozenset[str]:
-        keys: list[str] = []
-        for name, dependency in sorted(service.dependencies.items()):
-            other = self.project.services.get(name)
-            if other is None:
-                continue
-            keys += started.get(name, [])
-            waits = dependency.condition != CONDITION_STARTED
-            if waits and other.replicas and not other.get("provider"):
-                keys.append(
-                    self._await(
-                        name,
-                        dependency.condition,
-                        started,
-                        required=dependency.required,
-                        for_service=service.name,
-                    )
-                )
-        return frozenset(keys)
-
-    def _await(
-        self,
-        service: str,
-        condition: str,
-        started: Mapping[str, list[str]],
-        *,
-        required: bool = True,
-        for_service: str = "",
-    ) -> str:
-        key = f"await {service} {condition} {'' if required else 'optional'}".strip()
-        if all(each.key != key for each in self.draft.actions):
-            self.draft.add(
-                Await(
-                    key=key,
-                    after=frozenset(started.get(service, [])),
-                    service=service,
-                    condition=condition,
-                    required=required,
-                    for_service=for_service,
-                )
-            )
-        return key
 
 
 def _twins(there: Sequence[ContainerSummary]) -> list[ContainerSummary]:
@@ -456,9 +336,3 @@ def _twins(there: Sequence[ContainerSummary]) -> list[ContainerSummary]:
             twins.append(each)
         seen.add(number)
     return twins
-
-
-def _awaited(service: Service, project: Project) -> str:
-    """What ``--wait`` waits for: to run, to be healthy, or to have ended where that is asked."""
-    asked = [each.condition for each in project.dependents(service.name).values()]
-    return COMPLETED if COMPLETED in asked else RUNNING_OR_HEALTHY
