@@ -50,7 +50,8 @@ def test_python_reads_what_we_write(member: Member) -> None:
     archive = io.BytesIO(tar.formatted(member) + tar.END)
     with tarfile.open(fileobj=archive, errors="surrogateescape") as opened:
         (read,) = opened.getmembers()
-    assert os.fsencode(read.name) == (member.name.rstrip(b"/") or member.name)
+    # Python takes the slashes at the end of some names away and leaves those of others.
+    assert os.fsencode(read.name).rstrip(b"/") == member.name.rstrip(b"/")
     assert (read.mode, read.uid, read.gid) == (member.mode, member.uid, member.gid)
     assert int(read.mtime) * SECOND_NS == member.mtime_ns
 
