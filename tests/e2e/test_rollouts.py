@@ -131,6 +131,7 @@ def test_a_rollout_to_a_broken_image_is_rolled_back_and_drops_no_request(project
     project.daemon.docker("rmi", "kn-broken")
 
 
+@pytest.mark.long
 def test_the_way_back_takes_along_what_was_replaced_already(project: Project) -> None:
     """The first new container is well, the second one is not."""
     project.up()
@@ -185,6 +186,22 @@ def test_what_fails_is_paused_or_passed_over_when_that_is_asked(project: Project
 
 
 @pytest.mark.long
+def test_an_old_container_that_cannot_be_stopped_in_order_goes_on(project: Project) -> None:
+    hook = "pre_stop: [{command: [sh, -c, 'exit 9']}]"
+    text = project.file.read_text()
+    project.file.write_text(text.replace("    deploy:", f"    {hook}\n    deploy:"))
+    project.up()
+    before = project.containers()
+    failed = project.compose("up", "-d", VERSION="two")
+    assert failed.returncode == 1
+    assert "exit status 9" in failed.stderr
+    assert project.containers() == before
+    project.ready(2)
+    project.file.write_text(text)
+    assert project.compose("down", "-t", "0").returncode == 0
+
+
+@pytest.mark.long
 def test_rollout_needs_no_words_in_the_file_and_does_nothing_where_nothing_changed(
     project: Project,
 ) -> None:
@@ -203,6 +220,7 @@ def test_rollout_needs_no_words_in_the_file_and_does_nothing_where_nothing_chang
     assert set(after.values()).isdisjoint(before.values())
 
 
+@pytest.mark.long
 def test_the_plan_says_how_and_a_dry_run_changes_nothing(project: Project) -> None:
     project.up()
     before = project.containers()

@@ -110,6 +110,7 @@ def test_who_drains_ends_what_it_has_begun_and_can_come_back(daemon: Daemon, por
     until_all_are_ready(daemon, "kn-one", "kn-two")
 
 
+@pytest.mark.long
 def test_a_new_daemon_knows_who_shares(daemon: Daemon, port: int) -> None:
     for name in ("kn-one", "kn-two"):
         serve(daemon, name, port)

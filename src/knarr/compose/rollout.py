@@ -173,31 +173,34 @@ class Roller:
         before = revision.request_for(old)
         self._tell(step, "Creating new")
         new = self._made(service, step, before, source(old))
-        stopped = False
         try:
             if policy.order != START_FIRST:
                 self._stop(service, step)
-                stopped = True
             self._start(service, step, new)
             self._tell(step, "Waiting for new")
             self._wellness.wait(new, policy.monitor_s, self._means.wait_timeout)
+            if policy.order == START_FIRST:
+                self._stop(service, step)
         except BaseException as error:
-            with suppress(NotFound):
-                self._engines.do(containers.remove(new, force=True))
-            if stopped:
-                self._engines.do(containers.start(step.replaced))
-            self._tell(step, "Not replaced", State.ERROR)
+            self._undo(step, new)
             if isinstance(error, KnarrError):
                 raise type(error)(f"new container {step.container}: {error}") from error
             raise
-        if not stopped:
-            self._stop(service, step)
         self._engines.do(containers.remove(step.replaced))
         self._engines.do(containers.rename(new, step.container))
         self._maker.roster.remove(service.name, old.name.removeprefix("/"))
         self._maker.roster.add(service.name, step.container, new)
         self._tell(step, "Replaced", State.DONE)
         return _Replaced(step, new, before)
+
+    def _undo(self, step: RecreateContainer, new: str) -> None:
+        """The new one goes; the old one runs and answers, however far its end had come."""
+        with suppress(NotFound):
+            self._engines.do(containers.remove(new, force=True))
+        self._engines.do(containers.start(step.replaced))
+        if self._maker.observed.shares_ports:
+            self._engines.do(ports.admit(step.replaced))
+        self._tell(step, "Not replaced", State.ERROR)
 
     def _made(
         self,
