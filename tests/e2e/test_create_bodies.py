@@ -107,7 +107,8 @@ def test_both_ask_for_the_same_container(engine: FakeEngine, line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *(line for line, _ in REFUSED),
+        # docker has no idmap, and says so in its own way.
+        *(line for line, _ in REFUSED if "idmap" not in line),
         "--cpu-count 2 --cpu-percent 3 --io-maxiops 4 --io-maxbandwidth 5m",
         "--pull sometimes",
         "--cidfile /nonexistent/x",

@@ -11,18 +11,14 @@ import knarr
 from knarr.errors import KnarrError
 from knarr.spec.docker.container import ContainerCreate, HostConfig
 from knarr.spec.docker.exec import ExecCreate
+from support.leaks import holdings
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "busybox")
-
-
-def links() -> set[str]:
-    return set(os.listdir("/sys/class/net"))
 
 
 async def test_an_engine_lives_for_a_block_and_leaves_nothing(
     tmp_path: Path, busybox_archive: Path
 ) -> None:
-    before = links()
     with knarr.engine(root=tmp_path, images=[busybox_archive]) as engine:
         folder = Path(engine.host.removeprefix("unix://")).parent
         body = ContainerCreate(
@@ -35,8 +31,9 @@ async def test_an_engine_lives_for_a_block_and_leaves_nothing(
             code, out, _ = await client.exec.run("sleeper", asked)
         assert (code, out.decode().strip()) == (0, made.id[:12])
         assert engine.environment["DOCKER_HOST"] == engine.host
+        assert holdings(tmp_path, folder).links
     assert "stopping" in engine.log
-    assert links() <= before
+    assert not holdings(tmp_path, folder).links
     assert not folder.exists()
     mounts = Path("/proc/self/mounts").read_text()
     assert str(folder) not in mounts
