@@ -1,7 +1,6 @@
 """Configs and secrets that are not files of the host, as an archive for the container."""
 
 import io
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -84,6 +83,8 @@ def _content(
 
 def archive(file: Injected, modified: float) -> bytes:
     """A tar with the one file, for the root of the container. modified: seconds since 1970."""
+    import tarfile  # here: it brings every compression along, and few commands need it
+
     content = file.content.encode()
     member = tarfile.TarInfo(file.target.lstrip("/"))
     member.size = len(content)

@@ -79,3 +79,11 @@ def test_compose_up_with_nothing_to_do_imports_nothing_that_does_something() -> 
     code = "import sys, knarr.cli.commands.compose.up as _; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert needless & set(done.stdout.split()) == set()
+
+
+def test_what_carries_a_plan_out_imports_no_archives() -> None:
+    code = "import sys, knarr.compose.apply as _; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"tarfile", "shutil", "lzma", "knarr.cli.credentials"} & set(
+        done.stdout.split()
+    ) == set()

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.compose.display import MODES, Display, display
-from knarr.compose.actions import Action, Await, Checkpoint, Plan, RollOut, RunProvider
+from knarr.compose.actions import (
+    Action,
+    Await,
+    Checkpoint,
+    Plan,
+    PullImage,
+    RollOut,
+    RunProvider,
+)
 from knarr.compose.discovery import Found, ProjectOptions, find, is_true
 from knarr.compose.engine import Engines
 from knarr.compose.env_files import with_env_files
@@ -206,7 +214,6 @@ class Call:
     # doing
 
     def means(self, **more: Any) -> Means:
-        from knarr.cli.compose.images import pull
         from knarr.compose.means import Means
 
         limit = self.cli.group.get("parallel", -1)
@@ -215,7 +222,7 @@ class Call:
             "files": self.files,
             "report": self.report,
             "warn": self.warn,
-            "pull": lambda action: pull(self, action),
+            "pull": self._pull,
             "separator": self.separator,
             "env_files": self.found.env_files,
             "at_once": max(1, limit),
@@ -248,6 +255,11 @@ class Call:
             self.report(Progress(subject=subject, text=done, state=State.DONE))
             self.settle()
         return self.dry_run
+
+    def _pull(self, action: PullImage) -> None:
+        from knarr.cli.compose.images import pull
+
+        pull(self, action)
 
     def _provide(self, project: Project, action: RunProvider) -> None:
         from knarr.cli.compose.providing import provide
