@@ -194,7 +194,6 @@ exports.default = () => { watch("css/*.css", options, styles); };
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # the host's: it may be behind a proxy
 
 
-@pytest.mark.needs("npm registry")
 def test_gulp_in_a_container_rebuilds_what_is_saved_on_the_host(
     daemon: Daemon, tmp_path: Path
 ) -> None:

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -54,14 +53,6 @@ def _erofs() -> str | None:
     return None if found else "this kernel mounts no EROFS from a file"
 
 
-def _npm_registry() -> str | None:
-    try:
-        urllib.request.urlopen("https://registry.npmjs.org/gulp/5.0.0", timeout=20).close()
-    except OSError as error:
-        return f"registry.npmjs.org is not reached: {error}"
-    return None
-
-
 def _program(name: str) -> Probe:
     return lambda: None if shutil.which(name) else f"{name} is not installed"
 
@@ -80,7 +71,6 @@ ABILITIES: dict[str, Probe] = {
     "namespaces": _namespaces,
     "overlay": _overlay,
     "erofs": _erofs,
-    "npm registry": _npm_registry,
     "dockerd": _dockerd,
     "compose-plugin": _compose_plugin,
     **{
