@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 
 from knarr.container.journal import Journal
 from knarr.container.model import Container
+from knarr.container.watches import ContainerWatch
 from knarr.errors import NotFound
 from knarr.ids import ContainerId
 from knarr.runtime import Keeper
@@ -13,28 +14,18 @@ from knarr.runtime import Keeper
 _log = logging.getLogger("knarr.container")
 
 
-class ShortageWatch:
+class ShortageWatch(ContainerWatch):
     """One task for each running container."""
 
     def __init__(self, keeper: Keeper, journal: Journal, tasks: asyncio.TaskGroup) -> None:
-        self._keeper, self._journal, self._tasks = keeper, journal, tasks
-        self._watching: dict[ContainerId, asyncio.Task[None]] = {}
+        super().__init__(tasks)
+        self._keeper, self._journal = keeper, journal
 
     def begin(self, container: Container) -> None:
-        self.end(container.id)
-        self._watching[container.id] = self._tasks.create_task(self._watch(container.id))
+        """What its end says of memory is recorded with that."""
+        self.watch(container.id, self._listen(container.id))
 
-    def end(self, container_id: ContainerId) -> None:
-        """It stopped. What its end says of memory is recorded with it."""
-        if (task := self._watching.pop(container_id, None)) is not None:
-            task.cancel()
-
-    def close(self) -> None:
-        """The daemon ends, and its tasks with it; the containers go on."""
-        for container_id in tuple(self._watching):
-            self.end(container_id)
-
-    async def _watch(self, container_id: ContainerId) -> None:
+    async def _listen(self, container_id: ContainerId) -> None:
         try:
             with suppress(NotFound):
                 async with aclosing(self._keeper.shortages(container_id)) as shortages:

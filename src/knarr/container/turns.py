@@ -10,6 +10,7 @@ from typing import Final
 
 from knarr.container.health import HEALTHY, UNHEALTHY, probe_command
 from knarr.container.model import Container
+from knarr.container.watches import ContainerWatch
 from knarr.ids import ContainerId
 from knarr.kernel import sockets
 from knarr.network import NetworkService, Turn
@@ -35,13 +36,12 @@ def port_group(labels: dict[str, str]) -> str:
     return f"{project}/{service}" if project and service and not one_off else ""
 
 
-class TurnWatch:
-    """Tells the network room whose turn it is, as long as containers run."""
+class TurnWatch(ContainerWatch):
+    """Tells the network room whose turn it is; that one stopped, that room knows by itself."""
 
     def __init__(self, networks: NetworkService, tasks: asyncio.TaskGroup) -> None:
+        super().__init__(tasks)
         self._networks = networks
-        self._tasks = tasks
-        self._watching: dict[ContainerId, asyncio.Task[None]] = {}
 
     async def begin(self, container: Container) -> None:
         """It runs. Nothing happens where it shares no port."""
@@ -51,18 +51,7 @@ class TurnWatch:
             if container.state.health is not None:
                 await self.probed(container.id, container.state.health)
             return
-        self.end(container.id)
-        self._watching[container.id] = self._tasks.create_task(self._until_it_listens(container))
-
-    def end(self, container_id: ContainerId) -> None:
-        """It stopped: the network room knows that by itself."""
-        if (task := self._watching.pop(container_id, None)) is not None:
-            task.cancel()
-
-    def close(self) -> None:
-        """The daemon ends, and its tasks with it; the containers go on."""
-        for container_id in tuple(self._watching):
-            self.end(container_id)
+        self.watch(container.id, self._until_it_listens(container))
 
     async def probed(self, container_id: ContainerId, health: Health) -> None:
         """Its health check says something."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from knarr.container.exec import ExecService
 from knarr.container.health import Probed, probe_command, watch
 from knarr.container.model import Container
+from knarr.container.watches import ContainerWatch
 from knarr.ids import ContainerId
 from knarr.spec.docker.health import Health
 from knarr.times import rfc3339
@@ -21,13 +22,12 @@ async def _nobody(_container_id: ContainerId, _health: Health) -> None:
     """Until somebody listens."""
 
 
-class HealthWatch:
+class HealthWatch(ContainerWatch):
     """One task for each running container that has a check."""
 
     def __init__(self, execs: ExecService, tasks: asyncio.TaskGroup) -> None:
+        super().__init__(tasks)
         self._execs = execs
-        self._tasks = tasks
-        self._watching: dict[ContainerId, asyncio.Task[None]] = {}
         self._told: Told = _nobody
 
     def listen(self, told: Told) -> None:
@@ -38,20 +38,9 @@ class HealthWatch:
         """From now on it is probed. Nothing happens where there is no check."""
         if probe_command(container.record.config) is None:
             return
-        self.end(container.id)
-        self._watching[container.id] = self._tasks.create_task(self._watch(container))
+        self.watch(container.id, self._probe(container))
 
-    def end(self, container_id: ContainerId) -> None:
-        """It stopped, or is paused."""
-        if (task := self._watching.pop(container_id, None)) is not None:
-            task.cancel()
-
-    def close(self) -> None:
-        """The daemon ends, and its tasks with it; the containers go on."""
-        for container_id in tuple(self._watching):
-            self.end(container_id)
-
-    async def _watch(self, container: Container) -> None:
+    async def _probe(self, container: Container) -> None:
         async def run(command: tuple[str, ...], seconds: float) -> Probed:
             return await self._execs.probe(container.id, command, seconds)
 

@@ -12,6 +12,7 @@ from knarr.store import Database
 from knarr.upkeep import Check, Upkeep
 from knarr.upkeep.converting import Converter
 from knarr.upkeep.pressure import Pressure
+from knarr.upkeep.repair import Repairer
 from knarr.upkeep.syncing import Syncer
 
 _OF_CONTAINERS = ("container", "image-mounts")
@@ -60,8 +61,9 @@ def kept_up(
     data_root: Path,
 ) -> Upkeep:
     holders = StoreHolders(db, containers)
+    repairer = Repairer(db, blobs, layers, images, holders, data_root)
     return Upkeep(
-        check=Check(db, blobs, layers, images, holders, data_root),
+        check=Check(db, blobs, layers, holders, repairer, data_root),
         converter=Converter(db, layers, holders),
         syncer=Syncer(db, blobs, layers),
         pressure=Pressure(db, images, cache, budget, data_root),

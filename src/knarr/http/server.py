@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import h11
 
 from knarr.errors import InvalidArgument, KnarrError
+from knarr.http.connections import Connections
 from knarr.http.message import (
     Answer,
     Application,
@@ -148,11 +149,10 @@ class Server:
         silence_s: who sends nothing for so long, where something is awaited, is hung up on: for
         servers that strangers reach. None waits for ever.
         """
-        self._application, self._tasks = application, tasks
+        self._application = application
         self._silence_s = silence_s
         self._common = _header_lines(headers)
-        self._listeners: list[asyncio.Server] = []
-        self._connections: set[asyncio.Task[None]] = set()
+        self._connections = Connections(tasks)
 
     async def listen(self, sock: socket.socket, tls: "ssl.SSLContext | None" = None) -> None:
         """Accept connections on a bound stream socket, unix or TCP."""
@@ -164,7 +164,7 @@ class Server:
             backlog=512,
             ssl_shutdown_timeout=_LINGER_S if tls else None,
         )
-        self._listeners.append(listener)
+        self._connections.listen(listener)
 
     async def serve(self, sock: socket.socket) -> None:
         """Answer on a stream socket that is connected already."""
@@ -173,16 +173,10 @@ class Server:
 
     async def close(self) -> None:
         """Stop accepting, and end the connections that are still open."""
-        for listener in self._listeners:
-            listener.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._connections.close()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = self._tasks.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections.accept(self._serve(reader, writer))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

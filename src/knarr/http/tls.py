@@ -14,6 +14,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from knarr.http.connections import Connections
+
 _PIECE: Final = 64 * 1024  # bytes
 _HANDSHAKE_S: Final = 20.0
 _log = logging.getLogger("knarr.http")
@@ -26,27 +28,20 @@ class TlsGate:
 
     def __init__(self, context: ssl.SSLContext, serve: Serve, tasks: asyncio.TaskGroup) -> None:
         """serve: takes a connected stream socket, and answers on it from then on."""
-        self._context, self._serve, self._tasks = context, serve, tasks
-        self._listeners: list[asyncio.Server] = []
-        self._connections: set[asyncio.Task[None]] = set()
+        self._context, self._serve = context, serve
+        self._connections = Connections(tasks)
 
     async def listen(self, sock: socket.socket) -> None:
-        self._listeners.append(
+        self._connections.listen(
             await asyncio.start_server(self._accepted, sock=sock, limit=_PIECE, backlog=512)
         )
 
     async def close(self) -> None:
         """Stop accepting, and end the connections that are still open."""
-        for listener in self._listeners:
-            listener.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._connections.close()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = self._tasks.create_task(self._connection(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections.accept(self._connection(reader, writer))
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

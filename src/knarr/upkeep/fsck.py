@@ -12,7 +12,6 @@ from pathlib import Path
 from knarr.content import BlobStore
 from knarr.errors import KnarrError
 from knarr.ids import DiffId, Digest
-from knarr.image import ImageService
 from knarr.image.progress import Meter
 from knarr.snapshot import Layers
 from knarr.spec.docker.progress import Progress
@@ -33,13 +32,12 @@ class Check:
         db: Database,
         blobs: BlobStore,
         layers: Layers,
-        images: ImageService,
         holders: Holders,
+        repairer: Repairer,
         data_root: Path,
     ) -> None:
         self._db, self._blobs, self._layers, self._holders = db, blobs, layers, holders
-        self._data_root = data_root
-        self._repairer = Repairer(db, blobs, layers, images, holders, data_root)
+        self._repairer, self._data_root = repairer, data_root
         self._alone = asyncio.Lock()
 
     async def run(self, *, repair: bool) -> AsyncIterator[Progress]:

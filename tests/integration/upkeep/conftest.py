@@ -7,6 +7,7 @@ import pytest
 from knarr.snapshot import Snapshotter, TarIndex, Unpacked
 from knarr.spec.knarr.upkeep import CheckReport
 from knarr.upkeep import Check
+from knarr.upkeep.repair import Repairer
 from support.rooms import Rooms
 
 
@@ -33,7 +34,8 @@ class Store(Rooms):
     def __init__(self, root: Path, drivers: Sequence[Snapshotter]) -> None:
         super().__init__(root, drivers)
         self.known = Known()
-        self.check = Check(self.db, self.blobs, self.layers, self.images, self.known, root)
+        repairer = Repairer(self.db, self.blobs, self.layers, self.images, self.known, root)
+        self.check = Check(self.db, self.blobs, self.layers, self.known, repairer, root)
 
     async def report(self, *, repair: bool = False) -> CheckReport:
         *_, last = [each async for each in self.check.run(repair=repair)]
