@@ -1,4 +1,4 @@
-"""`make demo`: a Django site and PostgreSQL on knarr's own engine, each command shown as typed."""
+"""`make demo`: containers, then a Django site and PostgreSQL, each command shown as typed."""
 
 import contextlib
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 KNARR = [sys.executable, "-m", "knarr"]
+WEB = "knarr-demo-web"
 DEBUGGED = "django-site-debugged"
 _PATIENCE_S = 90.0
 _BOLD, _DIM, _PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
@@ -39,16 +40,18 @@ def main() -> int:
         shutil.copytree(EXAMPLES / "django", site)
         os.chdir(site)
         try:
-            demonstrate(site)
+            images()
+            containers()
+            project(site)
         finally:
-            quietly("rm", "-f", DEBUGGED)
+            quietly("rm", "-f", WEB, DEBUGGED)
             quietly("compose", "down", "-v", "-t", "1")
     print(f"\nAll of it took {time.monotonic() - began:.0f} s.")
     what_next()
     return 0
 
 
-def demonstrate(site: Path) -> None:
+def images() -> None:
     title(
         "A base image from the distribution's own signed packages, and on it Python and PostgreSQL"
     )
@@ -56,6 +59,32 @@ def demonstrate(site: Path) -> None:
         long("image", "bootstrap", "base")
     long("compose", "-f", str(EXAMPLES / "images/compose.yaml"), "build", "python", "postgres")
 
+
+def containers() -> None:
+    title("A container that runs one program and is gone")
+    knarr("run", "--rm", "base", "cat", "/etc/os-release")
+
+    title("A web server in the background, with a published port")
+    serve = "mkdir -p /www && echo ahoy > /www/index.html && python3 -u -m http.server -d /www"
+    knarr("run", "-d", "--name", WEB, "-p", "127.0.0.1::8000", "samples/python", "sh", "-c", serve)
+    knarr("ps")
+
+    title("Its page, fetched from the host; its logs; another program in it")
+    address = said("port", WEB, "8000").strip()
+    page = fetched(f"http://{address}/")
+    print(f"{_DIM}$ curl http://{address}/{_PLAIN}\n{page}", end="")
+    if page != "ahoy\n":
+        fail("the page is not what the container serves")
+    knarr("logs", WEB)
+    knarr("exec", WEB, "sh", "-c", "echo I am process $$ on $(hostname); ls /www")
+
+    title("Stopped and removed")
+    knarr("stop", "-t", "1", WEB)
+    knarr("rm", WEB)
+    knarr("ps", "-a")
+
+
+def project(site: Path) -> None:
     title("A Django site, built from its Dockerfile, and its database: one compose.yaml")
     print((site / "compose.yaml").read_text())
     long("compose", "up", "-d", "--build")
@@ -235,7 +264,7 @@ def what_next() -> None:
     program = "knarr" if shutil.which("knarr") else ".venv/bin/knarr"
     print(f"""\
   {program} run --rm -it base bash              a shell of your own
-  {program} run --rm -it -v $PWD:/work -w /work base bash    with your files in it
+  {program} run --rm -it -v $PWD:/here -w /here base bash    with your files in it
   cd examples/django && knarr compose up          the same site, to play with
   ls examples                                     more projects
   {program} doctor                               what this machine can do

@@ -212,6 +212,9 @@ def test_the_demo_shows_all_that_it_promises(daemon: Daemon) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    for told in ("hello from", "ahoy from", "(Pdb) p host, visits", "All of it took"):
+    for told in (
+        "PRETTY_NAME", "I am process", "hello from", "ahoy from", "(Pdb) p host, visits",
+        "All of it took",
+    ):  # fmt: skip
         assert told in done.stdout
     assert daemon.knarr("ps", "-aq").stdout == ""
