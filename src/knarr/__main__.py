@@ -23,7 +23,10 @@ def main() -> int:
         if (program := _PROGRAMS.get(" ".join(words[:count]))) is not None:
             from importlib import import_module
 
-            code: int = import_module(program).main(words[count:])
+            try:
+                code: int = import_module(program).main(words[count:])
+            except BrokenPipeError:
+                os._exit(1)  # nobody reads on, and nothing is left to be said
             return code
     from knarr.cli.app import main as cli
 
