@@ -164,7 +164,7 @@ class Router:
             raise  # the client has gone: there is nobody to answer
         except Exception as error:
             _log.exception("%s %s", request.method, request.path)
-            return error_response(KnarrError(f"internal error: {type(error).__name__}: {error}"))
+            return error_response(KnarrError(_internal(error)))
 
     async def _answer(self, request: Request) -> Answer:
         path, version = request.path, MAXIMUM
@@ -265,8 +265,20 @@ async def _lines(documents: AsyncIterator[object]) -> AsyncIterator[bytes]:
         async for document in documents:
             yield document if isinstance(document, bytes) else encode(document) + b"\r\n"
     except KnarrError as error:
-        detail = {"errorDetail": {"message": str(error)}, "error": str(error)}
-        yield msgspec.json.encode(detail) + b"\r\n"
+        yield _last_line(str(error))
+    except ConnectionError:
+        raise  # the client has gone
+    except Exception as error:
+        _log.exception("a streamed answer broke off")
+        yield _last_line(_internal(error))
+
+
+def _last_line(problem: str) -> bytes:
+    return msgspec.json.encode({"errorDetail": {"message": problem}, "error": problem}) + b"\r\n"
+
+
+def _internal(error: Exception) -> str:
+    return f"internal error: {type(error).__name__}: {error}"
 
 
 def error_response(error: KnarrError) -> Response:
