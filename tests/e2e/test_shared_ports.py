@@ -1,9 +1,11 @@
 """One port of the host, several containers behind it."""
 
 import socket
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -130,12 +132,25 @@ def test_who_was_never_answered_by_one_that_has_gone_reaches_another(
     serve(daemon, "kn-one", port, "--cap-add", "NET_ADMIN")
     until_all_are_ready(daemon, "kn-one")
     daemon.docker("exec", "kn-one", "ip", "link", "set", "eth0", "down").check_returncode()
-    with ThreadPoolExecutor(1) as pool:
+    with known_neighbour(daemon, "kn-one"), ThreadPoolExecutor(1) as pool:
         asking = pool.submit(answers, port, 1)
         until(lambda: _half_open(port))
         serve(daemon, "kn-two", port)
         daemon.docker("rm", "-f", "kn-one").check_returncode()
         assert asking.result(timeout=60) == {"kn-two": 1}
+
+
+@contextmanager
+def known_neighbour(daemon: Daemon, name: str) -> Iterator[None]:
+    """This machine never asks where the container is, and so never finds that it is not there."""
+    form = "{{.NetworkSettings.IPAddress}} {{.NetworkSettings.MacAddress}}"
+    address, mac = daemon.docker("inspect", "-f", form, name).stdout.split()
+    form = '{{index .Options "com.docker.network.bridge.name"}}'
+    bridge = daemon.docker("network", "inspect", "-f", form, "bridge").stdout.strip()
+    neighbour = ["ip", "neigh", "replace", address, "lladdr", mac, "dev", bridge]
+    subprocess.run([*neighbour, "nud", "permanent"], check=True)
+    yield
+    subprocess.run(["ip", "neigh", "del", address, "dev", bridge], check=False)
 
 
 def _half_open(port: int) -> bool:
