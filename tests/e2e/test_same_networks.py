@@ -101,7 +101,7 @@ port t1
 run -d --name t3 -p 127.0.0.1::80/udp busybox sleep 1000
 
 run -d --name t1 busybox sleep 1000
-run --rm --link t1:db busybox sh -c 'grep -c db /etc/hosts; env | grep -c DB_'
+run --rm --link t1:db busybox sh -c 'grep -cw db /etc/hosts; env | grep -c DB_'
 run --rm --link nosuch:db busybox true
 
 network create --subnet 10.89.0.0/24 n1
