@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 async def eventually(holds: Callable[[], bool]) -> None:
     """Until it holds; what a service does behind its answer takes a moment."""
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.01)
 

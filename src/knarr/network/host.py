@@ -206,6 +206,9 @@ class HostNetwork:
         if any(address.version == 6 for address in wanted.addresses):
             sysctl.ensure(f"net/ipv6/conf/{wanted.name}/disable_ipv6", "0")
             sysctl.ensure(f"net/ipv6/conf/{wanted.name}/accept_ra", "0")
+            # Neighbours are asked for in the name of the bridge's link-local address: while it is
+            # tried for a double, for up to two seconds, packets led on into the bridge are lost.
+            sysctl.ensure(f"net/ipv6/conf/{wanted.name}/accept_dad", "0")
             sysctl.ensure("net/ipv6/conf/all/forwarding", "1")
 
     def lower_bridge(self, wanted: BridgePlan) -> None:

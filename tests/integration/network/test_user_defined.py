@@ -1,6 +1,7 @@
 """Networks of one's own: reach, isolation, both IP versions, on and off while running."""
 
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,13 @@ from knarr.spec.docker.container import EndpointIPAMConfig, EndpointSettings
 from knarr.spec.docker.network import IPAM, IPAMConfig, NetworkCreate
 from support.cages import HOST, OUTSIDE, Cage, Runner
 from support.netns import Namespace, default_route
-from support.traffic import answers_udp, greet, greeting
+from support.traffic import answers_udp, eventually, greet, greeting
 
 pytestmark = pytest.mark.needs("namespaces")
 
 OUTSIDE6 = "2001:db8::2"
 HOST6 = "2001:db8::1"
+TENTATIVE = 0x40
 
 
 async def both(networks: NetworkService, name: str, **options: object) -> None:
@@ -101,6 +103,24 @@ async def test_ipv6_reaches_the_outside_and_is_published(
     for client, address in ((outside, HOST6), (outside, HOST), (host, HOST6), (host, "127.0.0.1")):
         assert greeting(client.connect(address, 8080)) == b"hello"
     assert sorted(b.host_ip for b in cage.plugged.ports["80/tcp"]) == ["0.0.0.0", "::"]
+
+
+async def test_a_bridge_asks_for_ipv6_neighbours_as_soon_as_it_is_up(
+    host: Namespace, networks: NetworkService, run: Runner
+) -> None:
+    await both(networks, "six", options={"com.docker.network.bridge.name": "kn-six"})
+    await run("one", "six")
+    await eventually(lambda: link_local_flags("kn-six") != 0)
+    assert not link_local_flags("kn-six") & TENTATIVE
+
+
+def link_local_flags(link: str) -> int:
+    """The state of a link's own IPv6 address (IFA_F_*); 0 before it has one."""
+    for line in Path("/proc/thread-self/net/if_inet6").read_text().splitlines():
+        address, _, _, _, flags, name = line.split()
+        if name == link and address.startswith("fe80"):
+            return int(flags, 16)
+    return 0
 
 
 async def test_containers_without_icc_reach_the_outside_but_not_each_other(
