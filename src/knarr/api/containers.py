@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, inspect_shape, summary_shape
 from knarr.api.streams import stream_headers
@@ -40,6 +42,11 @@ from knarr.spec.docker.system import IdResponse
 from knarr.times import moment_ns
 
 _NO_FILTERS = Filters({})
+_LAST_WITH_OLD_WAYS: ApiVersion = (1, 51)
+_EMPTY_BINDINGS = (
+    "Following container port(s) have an empty list of port-bindings: {}. "
+    "Such bindings will be discarded in a future version."
+)
 
 
 @route("GET", "/containers/json")
@@ -61,12 +68,23 @@ async def containers(
 async def create(
     engine: Engine,
     body: ContainerCreate,
+    version: ApiVersion,
     *,
     name: str = "",
     platform: str = "",
 ) -> ContainerCreated:
     """ContainerCreate: 404 if the image is not here, 409 if the name is in use."""
-    return await engine.containers.create(body, name, platform=platform)
+    if body.mac_address and version > _LAST_WITH_OLD_WAYS:
+        raise InvalidArgument(
+            "container-wide MAC address no longer supported; "
+            "use endpoint-specific MAC address instead"
+        )
+    made = await engine.containers.create(body, name, platform=platform)
+    bindings = body.host_config.port_bindings if body.host_config else {}
+    empty = ", ".join(port for port, each in bindings.items() if each is not None and not each)
+    if empty and version > _LAST_WITH_OLD_WAYS:
+        return replace(made, warnings=(*made.warnings, _EMPTY_BINDINGS.format(empty)))
+    return made
 
 
 @route("POST", "/commit", status=201)

@@ -18,6 +18,9 @@ from knarr.times import moment_ns
 
 Selection = Callable[[Event], bool]
 _LAST_WITH_STATUS: Final[ApiVersion] = (1, 51)
+_LINES: Final = "application/x-ndjson"
+_SEQUENCE: Final = "application/json-seq"
+_RECORD_SEPARATOR: Final = b"\x1e"  # RFC 7464
 _OBJECTS: Final = ("container", "image", "volume", "network", "daemon", "plugin", "node",
                    "service", "secret", "config")  # fmt: skip
 _KNOWN: Final = frozenset({*_OBJECTS, "event", "label", "scope", "type"})
@@ -104,6 +107,20 @@ async def between(db: Database, bus: EventBus, span: Span) -> AsyncIterator[Even
 
 def _left(span: Span) -> float | None:
     return None if span.until_ns is None else max(0, span.until_ns - time.time_ns()) / 1e9
+
+
+def form_of(accepted: str, version: ApiVersion) -> str:
+    """The media type of a stream of events: the first of ``Accept`` that there is, or lines."""
+    for each in accepted.split(","):
+        name = each.partition(";")[0].strip().lower()
+        if name in (_LINES, _SEQUENCE, "application/jsonl"):
+            return name
+    return _LINES if version > _LAST_WITH_STATUS else "application/json"
+
+
+def framed(told: bytes, form: str) -> bytes:
+    """A line as a record of the media type."""
+    return _RECORD_SEPARATOR + told if form == _SEQUENCE else told
 
 
 def line(event: Event, version: ApiVersion) -> bytes:

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from knarr.api.logins import logins_for_search, logins_of, named
 from knarr.api.router import Filters, only_known, route
+from knarr.api.shapes import Json, image_shape
+from knarr.api.versions import ApiVersion
 from knarr.dockerfile.changes import edited
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.message import Request, Response
@@ -14,7 +16,6 @@ from knarr.services import Engine
 from knarr.spec.docker.image import (
     ImageDeleted,
     ImageHistoryItem,
-    ImageInspect,
     ImageSearchResult,
     ImagesPruned,
     ImageSummary,
@@ -26,6 +27,7 @@ from knarr.spec.oci.platform import normalized, parse_platform
 
 _NO_FILTERS = Filters({})
 _TAR = {"Content-Type": "application/x-tar"}
+_SEVERAL_PLATFORMS_SINCE: ApiVersion = (1, 52)
 
 
 @route("GET", "/images/json")
@@ -44,9 +46,14 @@ async def images(
 
 @route("GET", "/images/get")
 async def save_several(
-    engine: Engine, *, names: tuple[str, ...] = (), platform: tuple[str, ...] = ()
+    engine: Engine,
+    version: ApiVersion,
+    *,
+    names: tuple[str, ...] = (),
+    platform: tuple[str, ...] = (),
 ) -> Response:
     """ImageGetAll."""
+    _check_several(platform, version)
     if not names:
         raise InvalidArgument("no image was named: give names=IMAGE")
     return Response(headers=_TAR, body=engine.images.save(names, _platforms(platform)))
@@ -54,9 +61,15 @@ async def save_several(
 
 @route("POST", "/images/load")
 async def load(
-    engine: Engine, request: Request, *, quiet: bool = False, platform: tuple[str, ...] = ()
+    engine: Engine,
+    request: Request,
+    version: ApiVersion,
+    *,
+    quiet: bool = False,
+    platform: tuple[str, ...] = (),
 ) -> AsyncIterator[Progress]:
     """ImageLoad: archives as `save` of any Docker writes them, and OCI layouts."""
+    _check_several(platform, version)
     wanted = _platforms(platform)
     if len(wanted) > 1:
         raise InvalidArgument("an image has one platform here: give one --platform")
@@ -121,6 +134,15 @@ def _platform(text: str) -> Platform | None:
     return normalized(decode(text, Platform)) if text else None
 
 
+def _check_several(platforms: tuple[str, ...], version: ApiVersion) -> None:
+    """Raises InvalidArgument, in Docker's words, for several where one is the most."""
+    if len(platforms) > 1 and version < _SEVERAL_PLATFORMS_SINCE:
+        raise InvalidArgument(
+            "multiple platform parameters are not supported in this API version; "
+            "use API version 1.52 or later"
+        )
+
+
 def _platforms(texts: tuple[str, ...]) -> tuple[Platform, ...]:
     return tuple(normalized(decode(each, Platform)) for each in texts)
 
@@ -160,14 +182,14 @@ async def prune(engine: Engine, *, filters: Filters = _NO_FILTERS) -> ImagesPrun
 @route("GET", "/images/{name:path}/json")
 async def inspect(
     engine: Engine, name: str, *, platform: str = "", manifests: bool = False
-) -> ImageInspect:
+) -> Json:
     """ImageInspect."""
     wanted = _platform(platform)
     if wanted and manifests:
         raise InvalidArgument(
             "conflicting options: manifests and platform options cannot be used together"
         )
-    return engine.images.inspect(name, platform=wanted, manifests=manifests)
+    return image_shape(engine.images.inspect(name, platform=wanted, manifests=manifests))
 
 
 @route("GET", "/images/{name:path}/history")
@@ -177,8 +199,11 @@ async def history(engine: Engine, name: str, *, platform: str = "") -> Sequence[
 
 
 @route("GET", "/images/{name:path}/get")
-async def save(engine: Engine, name: str, *, platform: tuple[str, ...] = ()) -> Response:
+async def save(
+    engine: Engine, name: str, version: ApiVersion, *, platform: tuple[str, ...] = ()
+) -> Response:
     """ImageGet."""
+    _check_several(platform, version)
     return Response(headers=_TAR, body=engine.images.save((name,), _platforms(platform)))
 
 

@@ -8,6 +8,7 @@ Source: Engine API, version history.
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from knarr.api.shapes import OMITTED_IN_IMAGE
 from knarr.api.versions import ApiVersion
 
 Json = Any
@@ -71,17 +72,23 @@ def _in_list(step: Step) -> Step:
     return each
 
 
-def _whole_config(image: Json) -> None:
+def _unset_in_config(image: Json) -> None:
+    """What an image did not set was null or empty, and there."""
+    if config := image.get("Config"):
+        for name in ("User", "WorkingDir"):
+            config.setdefault(name, "")
+        for name in ("Env", "Cmd", "Volumes", "Entrypoint", "OnBuild", "Labels"):
+            config.setdefault(name, None)
+
+
+def _containers_config(image: Json) -> None:
     """An image's config had the fields of a container's, with nothing in them."""
-    config = image.get("Config")
-    if config is None:
-        return
-    for name in ("Hostname", "Domainname", "User", "Image", "WorkingDir"):
-        config.setdefault(name, "")
-    for name in ("AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce"):
-        config.setdefault(name, False)
-    for name in ("Env", "Cmd", "Volumes", "Entrypoint", "OnBuild", "Labels"):
-        config.setdefault(name, None)
+    if config := image.get("Config"):
+        for name in ("Hostname", "Domainname", "Image"):
+            config.setdefault(name, "")
+        for name in ("AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin"):
+            config.setdefault(name, False)
+        config.setdefault("StdinOnce", False)
 
 
 def _mac_address(container: Json) -> None:
@@ -110,12 +117,14 @@ _ENDPOINTS: Final = "NetworkSettings.Networks.{}"
 # By endpoint: the last version that had the older shape, and the step to it; newest first.
 STEPS: Final[dict[str, tuple[tuple[ApiVersion, Step], ...]]] = {
     "GET /containers/json": (
+        ((1, 51), without("[].Health")),
         ((1, 47), without("[].ImageManifestDescriptor")),
         ((1, 47), without(f"[].{_ENDPOINTS}.GwPriority")),
         ((1, 45), without("[].HostConfig.Annotations")),
         ((1, 43), without(f"[].{_ENDPOINTS}.DNSNames")),
     ),
     "GET /containers/{ref}/json": (
+        ((1, 51), with_value("Config.OnBuild", _constant(None))),
         ((1, 47), without("ImageManifestDescriptor")),
         ((1, 47), without(f"{_ENDPOINTS}.GwPriority")),
         ((1, 43), without(f"{_ENDPOINTS}.DNSNames")),
@@ -135,7 +144,9 @@ STEPS: Final[dict[str, tuple[tuple[ApiVersion, Step], ...]]] = {
         ((1, 42), _in_list(_untagged)),
     ),
     "GET /images/{name:path}/json": (
-        ((1, 49), _whole_config),
+        *(((1, 51), with_value(name, _constant(""))) for name in OMITTED_IN_IMAGE),
+        ((1, 51), _unset_in_config),
+        ((1, 49), _containers_config),
         ((1, 47), without("Descriptor")),
         ((1, 47), without("Manifests")),
         ((1, 44), with_value("Container", _constant(""))),
@@ -144,7 +155,7 @@ STEPS: Final[dict[str, tuple[tuple[ApiVersion, Step], ...]]] = {
         ((1, 43), without("Config.Healthcheck.StartInterval")),
     ),
     "GET /networks": (((1, 46), without("[].EnableIPv4")),),
-    "GET /networks/{ref}": (((1, 46), without("EnableIPv4")),),
+    "GET /networks/{ref}": (((1, 51), without("Status")), ((1, 46), without("EnableIPv4"))),
     "GET /info": (
         ((1, 49), without("DiscoveredDevices")),
         ((1, 48), without("FirewallBackend")),
@@ -166,6 +177,7 @@ STEPS: Final[dict[str, tuple[tuple[ApiVersion, Step], ...]]] = {
         ((1, 34), without("Components")),
     ),
     "GET /system/df": (
+        ((1, 51), without("Containers.[].Health")),
         ((1, 43), with_value("Images.[].VirtualSize", _SIZE)),
         ((1, 41), _cache_parent),
         ((1, 41), with_value("BuilderSize", _constant(0))),

@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from knarr.api.ladder import STEPS, shaped
-from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, checked_version
+from knarr.api.versions import ANNOUNCED, MAXIMUM, MINIMUM, ApiVersion, checked_version
 from knarr.errors import InvalidArgument, KnarrError, NotFound, status_of
 from knarr.http.message import Answer, Hijack, Request, Response
 from knarr.services import Engine
@@ -167,7 +167,7 @@ class Router:
             return error_response(KnarrError(_internal(error)))
 
     async def _answer(self, request: Request) -> Answer:
-        path, version = request.path, MAXIMUM
+        path, version = request.path, ANNOUNCED
         if match := _PREFIX.match(path):
             path, version = path[match.end() :], checked_version(match[1])
         method = "GET" if request.method == "HEAD" else request.method

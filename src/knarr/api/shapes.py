@@ -10,6 +10,7 @@ import msgspec
 
 from knarr.api.versions import ApiVersion
 from knarr.spec.docker.container import ContainerInspect, ContainerSummary
+from knarr.spec.docker.image import ImageInspect
 
 Json = dict[str, Any]
 
@@ -19,6 +20,7 @@ _OMITTED: Final = {
     "State": ("Health",),
     "Config": (
         "Healthcheck", "ExposedPorts", "ArgsEscaped", "StopSignal", "Shell", "NetworkDisabled",
+        "OnBuild",
     ),
     "HostConfig": ("Annotations", "Mounts", "StorageOpt", "Tmpfs", "Sysctls"),
 }  # fmt: skip
@@ -28,7 +30,7 @@ _UNSET: Final = {
 }  # fmt: skip
 # Null when empty.
 _NULL: Final = {
-    "Config": ("Volumes", "OnBuild", "Cmd", "Entrypoint"),
+    "Config": ("Volumes", "Cmd", "Entrypoint"),
     "HostConfig": (
         "Binds", "VolumesFrom", "CapAdd", "CapDrop", "ExtraHosts", "GroupAdd", "Links",
         "SecurityOpt", "DeviceCgroupRules", "DeviceRequests", "PortBindings", "PidsLimit",
@@ -41,6 +43,8 @@ _FLAT: Final = (
     ("IPAddress", ""), ("IPPrefixLen", 0), ("IPv6Gateway", ""), ("MacAddress", ""),
 )  # fmt: skip
 _KEEPS_EMPTY_PORTS: Final = "PortBindings"
+OMITTED_IN_IMAGE: Final = ("Parent", "Comment", "DockerVersion", "Author")
+_NO_HEALTH: Final = {"Status": "none", "FailingStreak": 0}
 
 
 def inspect_shape(document: ContainerInspect, version: ApiVersion) -> Json:
@@ -71,9 +75,10 @@ def inspect_shape(document: ContainerInspect, version: ApiVersion) -> Json:
 def summary_shape(document: ContainerSummary) -> Json:
     """One row of ContainerList."""
     plain: Json = msgspec.to_builtins(document)
-    for name in ("ImageManifestDescriptor", "SizeRw", "SizeRootFs", "Health"):
+    for name in ("ImageManifestDescriptor", "SizeRw", "SizeRootFs"):
         if not plain.get(name):
             plain.pop(name, None)
+    plain["Health"] = plain["Health"] or dict(_NO_HEALTH)
     for port in plain["Ports"]:
         if not port["PublicPort"]:
             del port["PublicPort"]
@@ -84,6 +89,12 @@ def summary_shape(document: ContainerSummary) -> Json:
     if not plain["HostConfig"].get("Annotations"):
         plain["HostConfig"].pop("Annotations", None)
     return plain
+
+
+def image_shape(document: ImageInspect) -> Json:
+    """ImageInspect: the first builders' fields are there where they say something."""
+    plain: Json = msgspec.to_builtins(document)
+    return {key: each for key, each in plain.items() if each or key not in OMITTED_IN_IMAGE}
 
 
 def _null_endpoint(endpoint: Json) -> None:

@@ -12,10 +12,10 @@ from knarr import __version__
 from knarr.api import events
 from knarr.api.distribution import registry_config
 from knarr.api.router import Filters, route
-from knarr.api.versions import MAXIMUM, MINIMUM, ApiVersion, text
+from knarr.api.versions import ANNOUNCED, MINIMUM, ApiVersion, text
 from knarr.container.logs.options import DRIVERS
 from knarr.container.model import Status
-from knarr.http.message import Response
+from knarr.http.message import Request, Response
 from knarr.services import Engine
 from knarr.spec.docker.system import (
     Commit,
@@ -28,7 +28,7 @@ from knarr.spec.docker.system import (
 )
 
 COMMON_HEADERS: Final = {
-    "Api-Version": text(MAXIMUM),
+    "Api-Version": text(ANNOUNCED),
     "Docker-Experimental": "false",
     "Ostype": "linux",
     "Server": f"knarr/{__version__} (linux)",
@@ -54,7 +54,7 @@ async def version(engine: Engine) -> SystemVersion:
     """SystemVersion."""
     kernel = platform.release()
     details = {
-        "ApiVersion": text(MAXIMUM),
+        "ApiVersion": text(ANNOUNCED),
         "Arch": architecture(),
         "Experimental": "false",
         "KernelVersion": kernel,
@@ -70,7 +70,7 @@ async def version(engine: Engine) -> SystemVersion:
             Component(name="runtime", version=runtime, details={"Name": runtime}),
         ),
         version=__version__,
-        api_version=text(MAXIMUM),
+        api_version=text(ANNOUNCED),
         min_api_version=text(MINIMUM),
         os="linux",
         arch=architecture(),
@@ -169,6 +169,7 @@ def _os_release() -> dict[str, str]:
 @route("GET", "/events")
 async def system_events(
     engine: Engine,
+    request: Request,
     version: ApiVersion,
     *,
     since: str = "",
@@ -178,15 +179,16 @@ async def system_events(
     """SystemEvents: recorded ones from ``since``, then live ones until ``until`` or for ever."""
     wanted = events.selection(filters)
     span = events.span_of(since, until, time.time_ns())
+    form = events.form_of(request.headers.get("accept", ""), version)
     return Response(
-        headers={"Content-Type": "application/json"},
-        body=_event_lines(engine, wanted, span, version),
+        headers={"Content-Type": form},
+        body=_event_lines(engine, wanted, span, version, form),
     )
 
 
 async def _event_lines(
-    engine: Engine, wanted: events.Selection, span: events.Span, version: ApiVersion
+    engine: Engine, wanted: events.Selection, span: events.Span, version: ApiVersion, form: str
 ) -> AsyncIterator[bytes]:
     async for event in events.between(engine.db, engine.bus, span):
         if wanted(event):
-            yield events.line(event, version)
+            yield events.framed(events.line(event, version), form)

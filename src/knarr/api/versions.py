@@ -1,4 +1,7 @@
-"""The versions of the Engine API that knarr speaks."""
+"""The versions of the Engine API that knarr speaks.
+
+It understands one more than it announces: docs/decisions/api-1.52.md says why.
+"""
 
 from typing import Final
 
@@ -6,7 +9,8 @@ from knarr.errors import InvalidArgument
 
 ApiVersion = tuple[int, int]
 MINIMUM: Final[ApiVersion] = (1, 24)
-MAXIMUM: Final[ApiVersion] = (1, 51)
+ANNOUNCED: Final[ApiVersion] = (1, 51)
+MAXIMUM: Final[ApiVersion] = (1, 52)
 
 
 def text(version: ApiVersion) -> str:

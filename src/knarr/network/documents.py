@@ -1,18 +1,25 @@
 """Networks between the model and the documents of the Engine API. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
+from msgspec.structs import replace
+
 from knarr.ids import NetworkId
-from knarr.network.model import Endpoint, Network, Subnet
+from knarr.network.model import Address, Endpoint, Network, Subnet
 from knarr.spec.docker.network import (
     IPAM,
     ConfigReference,
     IPAMConfig,
+    IPAMStatus,
     NetworkInspect,
+    NetworkStatus,
+    SubnetStatus,
 )
 from knarr.spec.docker.network import Network as NetworkDocument
 from knarr.units import timestamp
+
+_MOST = 2**64 - 1
 
 
 def document_of(network: Network) -> NetworkDocument:
@@ -83,10 +90,32 @@ def _subnet(config: IPAMConfig) -> Subnet:
     )
 
 
-def inspect(network: Network, endpoints: Iterable[Endpoint]) -> NetworkInspect:
-    """With the containers that are on it now."""
-    shown = document_of(network)
-    fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
-    return NetworkInspect(
-        **fields, containers={each.container: each.resource for each in endpoints}
+def inspect(network: Network, endpoints: Sequence[Endpoint]) -> NetworkInspect:
+    """With the containers that are on it now, and how full its subnets are."""
+    addresses = [ip_address(text) for each in endpoints for text in each.addresses]
+    subnets = {str(each.range): usage(each, addresses) for each in network.subnets}
+    return replace(
+        listed(network),
+        containers={each.container: each.resource for each in endpoints},
+        status=NetworkStatus(ipam=IPAMStatus(subnets=subnets)),
     )
+
+
+def listed(network: Network) -> NetworkInspect:
+    """As lists show it: without its containers."""
+    shown = document_of(network)
+    return NetworkInspect(**{name: getattr(shown, name) for name in shown.__struct_fields__})
+
+
+def usage(subnet: Subnet, taken: Iterable[Address]) -> SubnetStatus:
+    """How many addresses of a subnet are in use or reserved, and how many are left to hand out."""
+    whole = subnet.range
+    used = {each for each in taken if each in whole} | set(subnet.reserved.values())
+    if subnet.gateway is not None:
+        used.add(subnet.gateway)
+    if whole.num_addresses > 2:
+        used.add(whole.network_address)
+        if whole.version == 4:
+            used.add(whole.broadcast_address)
+    left = subnet.pool.num_addresses - sum(each in subnet.pool for each in used)
+    return SubnetStatus(ips_in_use=len(used), dynamic_ips_available=min(left, _MOST))

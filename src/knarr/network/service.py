@@ -271,7 +271,7 @@ class NetworkService:
     def list(self, filters: NetworkFilters | None = None) -> Sequence[NetworkInspect]:
         """Newest first; without their containers, as Docker lists them."""
         return [
-            documents.inspect(network, ())
+            documents.listed(network)
             for network in self._newest_first()
             if matches(network, filters or {}, in_use=bool(self._registry.on(network.id)))
         ]

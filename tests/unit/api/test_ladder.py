@@ -60,3 +60,11 @@ def test_an_images_config_was_a_containers() -> None:
     assert (image["Config"]["Cmd"], image["Config"]["Tty"]) == (["sh"], False)
     assert "Container" not in image
     assert told("GET /images/{name:path}/json", image, (1, 44))["Container"] == ""
+
+
+def test_what_an_image_did_not_set_was_there_and_empty() -> None:
+    image = told("GET /images/{name:path}/json", {"Config": {"Cmd": ["sh"]}}, (1, 51))
+    assert image["Parent"] == ""
+    assert image["Config"]["Env"] is None
+    assert "Tty" not in image["Config"]
+    assert told("GET /images/{name:path}/json", {"Config": {}}, (1, 52)) == {"Config": {}}

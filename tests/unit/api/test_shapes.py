@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from knarr.api.shapes import inspect_shape, summary_shape
+from knarr.api.shapes import image_shape, inspect_shape, summary_shape
 from knarr.spec.docker.container import (
     ContainerConfig,
     ContainerInspect,
@@ -16,6 +16,7 @@ from knarr.spec.docker.container import (
     SummaryHostConfig,
     SummaryNetworkSettings,
 )
+from knarr.spec.docker.image import ImageInspect
 
 BARE = ContainerInspect(
     state=ContainerState(),
@@ -59,3 +60,21 @@ def test_of_the_wished_address_only_what_was_wished_is_told() -> None:
     document = msgspec.structs.replace(BARE, network_settings=settings)
     told = inspect_shape(document, (1, 51))["NetworkSettings"]["Networks"]["back"]
     assert told["IPAMConfig"] == {"IPv4Address": "10.0.0.5"}
+
+
+def test_since_1_52_a_container_has_its_addresses_in_its_networks_alone() -> None:
+    assert "IPAddress" in inspect_shape(BARE, (1, 51))["NetworkSettings"]
+    assert "IPAddress" not in inspect_shape(BARE, (1, 52))["NetworkSettings"]
+
+
+def test_a_row_says_that_there_is_no_health_check() -> None:
+    row = ContainerSummary(
+        host_config=SummaryHostConfig(), network_settings=SummaryNetworkSettings()
+    )
+    assert summary_shape(row)["Health"] == {"Status": "none", "FailingStreak": 0}
+
+
+def test_an_image_says_of_its_origin_only_what_is_known() -> None:
+    told = image_shape(ImageInspect(author="Ahab"))
+    assert told["Author"] == "Ahab"
+    assert {"Parent", "Comment", "DockerVersion"}.isdisjoint(told)

@@ -58,10 +58,28 @@ class EndpointResource(Document):
     ipv6_address: str = msgspec.field(name="IPv6Address", default="")
 
 
+class SubnetStatus(Document):
+    """in_use: with what is never handed out. Both stop at 2**64 - 1."""
+
+    ips_in_use: int = msgspec.field(name="IPsInUse", default=0)
+    dynamic_ips_available: int = msgspec.field(name="DynamicIPsAvailable", default=0)
+
+
+class IPAMStatus(Document):
+    """By the subnet's range."""
+
+    subnets: dict[str, SubnetStatus] = msgspec.field(default_factory=dict)
+
+
+class NetworkStatus(Document):
+    ipam: IPAMStatus = msgspec.field(name="IPAM", default_factory=IPAMStatus)
+
+
 class NetworkInspect(Network):
-    """``containers`` by their IDs: those that run."""
+    """``containers`` by their IDs: those that run. Lists are without ``status``."""
 
     containers: dict[str, EndpointResource] = msgspec.field(default_factory=dict)
+    status: NetworkStatus | msgspec.UnsetType = msgspec.UNSET
 
 
 class NetworkCreate(Document):
