@@ -43,6 +43,7 @@ class Packed:
     tar: bytes
     blobs: BlobStore
     neighbours: Sequence[str] = ()
+    came: Digest | None = None
 
     @property
     def diff_id(self) -> DiffId:

@@ -71,11 +71,7 @@ async def load(
     """ImageLoad: archives as `save` of any Docker writes them, and OCI layouts."""
     _check_several(platform, version)
     wanted = _platforms(platform)
-    if len(wanted) > 1:
-        raise InvalidArgument("an image has one platform here: give one --platform")
-    return engine.images.load(
-        aiter(request.body), quiet=quiet, platform=wanted[0] if wanted else None
-    )
+    return engine.images.load(aiter(request.body), quiet=quiet, platforms=wanted)
 
 
 @route("POST", "/images/create")
@@ -222,7 +218,7 @@ async def remove(
     noprune: bool = False,
     platforms: tuple[str, ...] = (),
 ) -> Sequence[ImageDeleted]:
-    """ImageDelete. An image has one platform here: its removal is the image's."""
-    if platforms:
-        engine.images.of_platform(name, *_platforms(platforms))
-    return await engine.images.remove(name, force=force, no_prune=noprune)
+    """ImageDelete."""
+    return await engine.images.remove(
+        name, force=force, no_prune=noprune, platforms=_platforms(platforms)
+    )

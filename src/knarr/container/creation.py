@@ -34,6 +34,7 @@ from knarr.spec.docker.container import (
     EndpointSettings,
     HostConfig,
 )
+from knarr.spec.oci.platform import parse_platform, platform_of, platform_text, suits
 from knarr.spec.record import ContainerRecord, MountPlan
 from knarr.store import Database
 
@@ -84,8 +85,7 @@ class Creator:
         """
         if not body.image:
             raise InvalidArgument("no image was given: name one in Image")
-        image = self._images.resolve(body.image)
-        _check_platform(image, platform)
+        image = self._image(body.image, platform)
         container_id = new_container_id()
         config = self._config(body, image, container_id)
         wanted = body.host_config or HostConfig()
@@ -124,6 +124,20 @@ class Creator:
         if ports and network_mode(host) not in {"host", "none"}:
             warnings = (*warnings, *await self._networks.port_warnings(ports))
         return await self._made(container, image, mounts), warnings
+
+    def _image(self, ref: str, platform: str) -> Image:
+        """Of several platforms the one that is asked for. Raises NotFound, as Docker does."""
+        first = self._images.resolve(ref)
+        if not platform:
+            return first
+        wanted = parse_platform(platform)
+        found = self._images.find(ref, wanted)
+        if found is None or suits(wanted, platform_of(found.document)) is None:
+            raise NotFound(
+                f"image with reference {ref} was found but does not provide the specified"
+                f" platform ({platform}); it is for {platform_text(platform_of(first.document))}"
+            )
+        return found
 
     def _config(
         self, body: ContainerCreate, image: Image, container_id: ContainerId
@@ -190,23 +204,3 @@ def _networks(body: ContainerCreate, host: HostConfig) -> dict[str, EndpointSett
         first = given.get(host.network_mode, EndpointSettings())
         given[host.network_mode] = replace(first, mac_address=body.mac_address)
     return given
-
-
-def _check_platform(image: Image, platform: str) -> None:
-    """Raises NotFound, as Docker does, when the image here is for another platform than asked."""
-    if not platform:
-        return
-    wanted_os, _, wanted = platform.partition("/")
-    architecture, _, variant = wanted.partition("/")
-    document = image.document
-    same = (
-        wanted_os in ("", document.os)
-        and architecture in ("", document.architecture)
-        and variant in ("", document.variant)
-    )
-    if not same:
-        found = f"{document.os}/{document.architecture}"
-        raise NotFound(
-            f"image with reference {image.id} was found but does not provide the specified"
-            f" platform ({platform}); it is for {found}"
-        )

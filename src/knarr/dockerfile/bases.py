@@ -36,7 +36,7 @@ class Bases:
 
     def document_here(self, base: BaseRequest) -> ImageDocument:
         """Its config; an empty one where the image is not here."""
-        image = self._images.find(base.reference)
+        image = self._images.find(base.reference, base.platform)
         return image.document if image else ImageDocument()
 
     async def all(
@@ -52,7 +52,7 @@ class Bases:
         known: dict[BaseRequest, Image] = {}
         while needed := bases_needed(dockerfile, options, documents(known)):
             for base in sorted(needed, key=lambda each: each.reference):
-                here = self._images.find(base.reference)
+                here = self._images.find(base.reference, base.platform)
                 if here is None or (pull and self._puller is not None):
                     here = await self._pulled(base, dockerfile, logins, say)
                 known[base] = here
@@ -81,7 +81,9 @@ class Bases:
                 say(document)
         except NotFound as error:
             raise NotFound(f"{error}{_hint(reference, dockerfile)}") from error
-        return self._images.resolve(base.reference)
+        return self._images.find(base.reference, base.platform) or self._images.resolve(
+            base.reference
+        )
 
 
 def documents(images: Mapping[BaseRequest, Image]) -> dict[BaseRequest, ImageDocument]:

@@ -9,13 +9,13 @@ OCI image-spec, image-layout.md.
 
 import platform
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from knarr.content import Compression
 from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, Digest, ImageId, is_digest
-from knarr.image.model import LayerForm, NewImage
+from knarr.image.model import LayerForm, NewImage, NewIndex
 from knarr.image.receive import Received
 from knarr.reference import Reference
 from knarr.snapshot import Layer
@@ -51,34 +51,48 @@ def machine() -> Platform:
     return Platform(os="linux", architecture=_ARCHITECTURE.get(name, name))
 
 
-def images(received: Received, wanted: Platform | None = None) -> list[NewImage]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contained:
+    """One name of an archive: its image, or its images of several platforms and their index."""
+
+    images: tuple[NewImage, ...]
+    index: NewIndex | None = None
+    attached: tuple[bytes, ...] = ()  # blobs of what the index names besides
+
+    @property
+    def tags(self) -> tuple[Reference, ...]:
+        return self.index.tags if self.index else self.images[0].tags
+
+
+def images(received: Received, wanted: Sequence[Platform] = ()) -> list[Contained]:
     """What is to be recorded. Raises InvalidArgument where the archive contradicts itself.
 
-    wanted: the platform to take, of images that have several; None is this machine's, or the only
-    one that there is. Raises NotFound where the archive does not have it.
+    wanted: the platforms to take, of images that have several; all where none is asked for.
+    Raises NotFound where the archive has none of them.
     """
-    if "manifest.json" in received.texts:
+    layout = decode(received.text("index.json"), Index) if "index.json" in received.texts else None
+    has_indexes = layout and any(each.media_type in _INDEXES for each in layout.manifests)
+    if "manifest.json" in received.texts and not has_indexes:
         entries = decode(received.text("manifest.json"), tuple[ArchiveImage, ...])
         chosen = _of_platform([_docker(received, entry) for entry in entries], wanted)
         if chosen or not entries:
-            return chosen
-    if "index.json" in received.texts:
-        index = decode(received.text("index.json"), Index)
-        found = [_oci(received, each, wanted) for each in index.manifests]
-        chosen = _of_platform([image for image in found if image is not None], wanted)
-        if chosen or not any(found):
-            return chosen
-    if "manifest.json" in received.texts or "index.json" in received.texts:
+            return [Contained(images=(image,)) for image in chosen]
+    if layout is not None:
+        found = [_oci(received, each, wanted) for each in layout.manifests]
+        contained = [each for each in found if each is not None]
+        if contained or not layout.manifests:
+            return contained
+    if "manifest.json" in received.texts or layout is not None:
         raise _lacking(wanted)
     raise InvalidArgument("invalid archive: does not contain a manifest.json or an index.json")
 
 
-def _of_platform(found: Sequence[NewImage], wanted: Platform | None) -> list[NewImage]:
+def _of_platform(found: Sequence[NewImage], wanted: Sequence[Platform]) -> list[NewImage]:
     """Of images that share a name, which stand for several platforms, the one that is meant."""
     offers = [platform_of(decode(image.config, ImageDocument)) for image in found]
-    if wanted is not None:
+    if wanted:
         pairs = zip(found, offers, strict=True)
-        return [image for image, offer in pairs if suits(wanted, offer) is not None]
+        return [image for image, offer in pairs if _is_wanted(offer, wanted)]
     kept: list[NewImage] = []
     for image in found:
         rivals = [n for n, other in enumerate(found) if set(other.tags) & set(image.tags)]
@@ -88,13 +102,16 @@ def _of_platform(found: Sequence[NewImage], wanted: Platform | None) -> list[New
     return kept
 
 
-def _lacking(wanted: Platform | None, offered: Iterable[Platform | None] = ()) -> NotFound:
+def _is_wanted(offer: Platform, wanted: Sequence[Platform]) -> bool:
+    return not wanted or any(suits(each, offer) is not None for each in wanted)
+
+
+def _lacking(wanted: Sequence[Platform], offered: Iterable[Platform | None] = ()) -> NotFound:
     there = sorted({platform_text(each) for each in offered if each is not None})
     has = f": it has {', '.join(there)}" if there else ""
+    asked = ", ".join(platform_text(each) for each in wanted or (machine(),))
     advice = "" if wanted else "; say which one by --platform"
-    return NotFound(
-        f"the archive has no image for {platform_text(wanted or machine())}{has}{advice}"
-    )
+    return NotFound(f"the archive has no image for {asked}{has}{advice}")
 
 
 def _docker(received: Received, entry: ArchiveImage) -> NewImage:
@@ -110,12 +127,81 @@ def _docker(received: Received, entry: ArchiveImage) -> NewImage:
     )
 
 
-def _oci(received: Received, descriptor: Descriptor, wanted: Platform | None) -> NewImage | None:
-    """None for what is no image: an artifact, an attestation."""
-    manifest = _manifest(received, descriptor, wanted)
-    if manifest is None:
+def _oci(
+    received: Received, descriptor: Descriptor, wanted: Sequence[Platform]
+) -> Contained | None:
+    """None for what is no image: an artifact, an attestation; and for what is not wanted."""
+    if descriptor.media_type in _INDEXES:
+        return _indexed(received, descriptor, wanted)
+    if descriptor.media_type not in _MANIFESTS and descriptor.media_type:
         return None
-    raw = received.text(_path(manifest.digest))
+    image = _image(received, descriptor.digest, tuple(_names(descriptor)))
+    offer = platform_of(decode(image.config, ImageDocument))
+    return Contained(images=(image,)) if _is_wanted(offer, wanted) else None
+
+
+def _indexed(
+    received: Received, descriptor: Descriptor, wanted: Sequence[Platform], *, within: bool = False
+) -> Contained | None:
+    """The images of an index whose manifests are in the archive.
+
+    within: it was itself named by an index; one deeper is refused.
+    Raises NotFound where it has some, and none that is wanted.
+    """
+    raw = received.text(_path(descriptor.digest))
+    index = decode(raw, Index)
+    there = [each for each in index.manifests if _path(each.digest) in received.texts
+             and _ATTESTATION not in each.annotations]  # fmt: skip
+    inner = [each for each in there if each.media_type in _INDEXES]
+    if inner and within:
+        raise InvalidArgument("invalid archive: an index of indexes of indexes")
+    if inner:  # the names are the outer one's
+        return _indexed(received, _renamed(inner[0], descriptor), wanted, within=True)
+    meant = [each for each in there if _is_wanted(each.platform or machine(), wanted)]
+    if not meant:
+        if not there:
+            return None
+        raise _lacking(wanted, [each.platform for each in there])
+    images = {Digest(each.digest): _image(received, each.digest, ()) for each in meant}
+    return Contained(
+        images=tuple(images.values()),
+        index=NewIndex(
+            raw=raw,
+            media_type=index.media_type or descriptor.media_type,
+            images={digest: image.id for digest, image in images.items()},
+            manifests=tuple(image.manifest for image in images.values()),
+            named=tuple(Digest(each.digest) for each in index.manifests),
+            tags=tuple(_names(descriptor)),
+        ),
+        attached=tuple(_attached(received, index)),
+    )
+
+
+def _attached(received: Received, index: Index) -> Iterator[bytes]:
+    """What attests to the images of an index, with its blobs; as far as it is whole."""
+    for entry in index.manifests:
+        raw = received.texts.get(_path(entry.digest))
+        if raw is None or _ATTESTATION not in entry.annotations:
+            continue
+        document = decode(raw, Manifest)
+        parts = [each.digest for each in (document.config, *document.layers)]
+        if all(is_digest(each) and _path(each) in received.texts for each in parts):
+            yield raw
+            yield from (received.texts[_path(each)] for each in parts)
+
+
+def _renamed(inner: Descriptor, outer: Descriptor) -> Descriptor:
+    """The inner descriptor under the outer one's names."""
+    return Descriptor(
+        media_type=inner.media_type,
+        digest=inner.digest,
+        size=inner.size,
+        annotations=outer.annotations,
+    )
+
+
+def _image(received: Received, digest: str, tags: tuple[Reference, ...]) -> NewImage:
+    raw = received.text(_path(digest))
     parsed = decode(raw, Manifest)
     names = [_path(layer.digest) for layer in parsed.layers]
     config = received.text(_path(parsed.config.digest))
@@ -126,35 +212,11 @@ def _oci(received: Received, descriptor: Descriptor, wanted: Platform | None) ->
     )
     return NewImage(
         config=config,
-        tags=tuple(_names(descriptor)),
+        tags=tags,
         layers=tuple(_new_layers(received, names)),
         manifest=raw,
         forms=tuple(forms),
     )
-
-
-def _manifest(
-    received: Received, descriptor: Descriptor, wanted: Platform | None
-) -> Descriptor | None:
-    """The manifest that is meant, through indexes; None where it is of no image.
-
-    Raises NotFound for an index without one for the platform.
-    """
-    if descriptor.media_type in _INDEXES:
-        index = decode(received.text(_path(descriptor.digest)), Index)
-        there = [each for each in index.manifests if _path(each.digest) in received.texts
-                 and _ATTESTATION not in each.annotations]  # fmt: skip
-        place = best(wanted or machine(), [each.platform or machine() for each in there])
-        if place is None and wanted is None and len(there) == 1:
-            place = 0
-        if place is None:
-            if not there:
-                return None
-            raise _lacking(wanted, [each.platform for each in there])
-        return _manifest(received, there[place], wanted)
-    if descriptor.media_type in _MANIFESTS or not descriptor.media_type:
-        return descriptor
-    return None
 
 
 def _names(descriptor: Descriptor) -> Iterator[Reference]:

@@ -4,18 +4,21 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from knarr.content import BlobStore
 from knarr.content.rows import blob_size
 from knarr.http.feed import Feed
-from knarr.ids import DiffId, ImageId
-from knarr.image import archive, rows, save
+from knarr.ids import DiffId, Digest, ImageId
+from knarr.image import archive, index_rows, rows, save
+from knarr.image.archive import Contained
 from knarr.image.bootstrap import Bootstrap, bootstrap
 from knarr.image.catalogue import Catalogue
 from knarr.image.imported import Import, read_layer
-from knarr.image.model import Image, NewImage
+from knarr.image.model import Image, NewImage, NewIndex
+from knarr.image.platforms import those_for
 from knarr.image.progress import Meter
 from knarr.image.receive import Receiver
 from knarr.image.save import Part, Saved, Stored
@@ -24,13 +27,22 @@ from knarr.reference import Reference
 from knarr.snapshot import Layer, Layers
 from knarr.snapshot.rows import find_layer
 from knarr.spec.docker.progress import ImageID, Progress
-from knarr.spec.oci.image import Platform
+from knarr.spec.document import decode
+from knarr.spec.oci.image import Index, Platform
 from knarr.store import Database
 from knarr.times import rfc3339
 
 _CHUNK_BYTES: Final = 1 << 20
 
 Add = Callable[..., Image]  # ImageService.add
+
+
+class Recorder(Protocol):
+    """Who records what was loaded: the service, seen from here."""
+
+    def add(self, new: NewImage, *actions: str) -> Image: ...
+
+    def add_index(self, new: NewIndex) -> Image: ...
 
 
 class Archives:
@@ -85,10 +97,10 @@ class Archives:
     async def load(
         self,
         source: AsyncIterator[bytes],
-        add: Add,
+        recorder: Recorder,
         *,
         quiet: bool,
-        platform: Platform | None = None,
+        platforms: Sequence[Platform] = (),
     ) -> AsyncIterator[Progress]:
         feed, meter = Feed(), Meter("Loading layer", quiet=quiet)
         receiver = Receiver(self._layers, self._blobs, meter.report)
@@ -98,8 +110,8 @@ class Archives:
         try:
             async for message in meter:
                 yield message
-            for new in archive.images(await reading, platform):
-                yield Progress(stream=self._loaded(new, add))
+            for new in archive.images(await reading, platforms):
+                yield Progress(stream=self._loaded(new, recorder))
         finally:
             feed.stop()
             pumping.cancel()
@@ -111,31 +123,67 @@ class Archives:
             await asyncio.to_thread(self._layers.empty_trash)
             await asyncio.to_thread(give_back)
 
-    def _loaded(self, new: NewImage, add: Add) -> str:
+    def _loaded(self, new: Contained, recorder: Recorder) -> str:
         lines = []
-        for tag in new.tags:
-            holder = rows.by_tag(self._db, tag.name, tag.tag)
-            if holder is not None and holder != new.id:
+        before = {tag: self._leads_to(tag) for tag in new.tags}
+        images = [recorder.add(each, "load") for each in new.images]
+        if new.index is not None:
+            self._record_index(new, new.index, recorder)
+        ids = {image.id for image in images}
+        for tag, holders in before.items():
+            if holders and not holders & ids:
                 lines.append(
                     f"The image {tag.familiar} already exists,"
-                    f" renaming the old one with ID {holder} to empty string\n"
+                    f" renaming the old one with ID {min(holders)} to empty string\n"
                 )
-        image = add(new, "load")
         lines += [f"Loaded image: {tag.familiar}\n" for tag in new.tags]
-        return "".join(lines) or f"Loaded image ID: {image.id}\n"
+        return "".join(lines) or f"Loaded image ID: {images[0].id}\n"
 
-    def save_plan(self, refs: Sequence[str]) -> list[Part]:
+    def _record_index(self, new: Contained, index: NewIndex, recorder: Recorder) -> None:
+        attached = tuple(self._blobs.put(each) for each in new.attached)
+        try:
+            recorder.add_index(replace(index, attached=attached))
+        finally:
+            for blob in attached:
+                self._blobs.unpin(blob.digest)
+
+    def _leads_to(self, tag: Reference) -> set[ImageId]:
+        holder = rows.by_tag(self._db, tag.name, tag.tag)
+        index = index_rows.of_reference(self._db, tag)
+        return {each for each in (holder, *(index.images.values() if index else ())) if each}
+
+    def save_plan(self, refs: Sequence[str], platforms: Sequence[Platform] = ()) -> list[Part]:
         """What `save` will send, part after part. Raises NotFound."""
-        wanted: dict[ImageId, tuple[Reference, ...]] = {}
+        wanted: dict[tuple[ImageId, Digest | None], tuple[Reference, ...]] = {}
+        refs_of: dict[tuple[ImageId, Digest | None], str] = {}
         for ref in refs:
             for image, tags in self._catalogue.meant(ref):
-                wanted[image] = (*wanted.get(image, ()), *tags)
-        return save.parts([self._saved(image, tags) for image, tags in wanted.items()])
+                name = str(tags[0]) if tags else ref
+                index = self._catalogue.index(name)
+                key = (image, index.digest if index else None)
+                wanted[key] = (*wanted.get(key, ()), *tags)
+                refs_of.setdefault(key, name)
+        return save.parts(
+            [self._saved(refs_of[key], tags, platforms) for key, tags in wanted.items()]
+        )
 
-    def _saved(self, image_id: ImageId, tags: tuple[Reference, ...]) -> Saved:
-        image = self._catalogue.get(image_id)
-        return Saved(
-            image=image, layers=self._catalogue.layers(image), tags=tuple(dict.fromkeys(tags))
+    def _saved(self, ref: str, tags: tuple[Reference, ...], platforms: Sequence[Platform]) -> Saved:
+        index = self._catalogue.index(ref)
+        digests = {image: digest for digest, image in index.images.items()} if index else {}
+        first, *others = [
+            Saved(image=image, layers=self._catalogue.layers(image), tags=(),
+                  digest=digests.get(image.id))
+            for image in those_for(ref, self._catalogue.platforms(ref), platforms)
+        ]  # fmt: skip
+        document = None
+        if others and index is not None and self._blobs.has(index.digest):
+            document = decode(self._blobs.read(index.digest), Index)
+        tags = tuple(dict.fromkeys(tags))
+        return replace(
+            first,
+            tags=tags,
+            index=document,
+            platforms=tuple(replace(each, tags=tags) for each in others),
         )
 
     async def save(self, plan: Sequence[Part]) -> AsyncIterator[bytes]:

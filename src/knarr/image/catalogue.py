@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from knarr.errors import NotFound
 from knarr.ids import Digest, ImageId, is_digest, is_hex_prefix
-from knarr.image import rows
-from knarr.image.model import Image
+from knarr.image import index_rows, rows
+from knarr.image.model import Image, StoredIndex
 from knarr.image.removal import is_id_prefix
 from knarr.reference import Reference
 from knarr.snapshot import Layer
 from knarr.snapshot.rows import find_layer
+from knarr.spec.oci.image import Platform
+from knarr.spec.oci.platform import best, platform_of
 from knarr.store import Database
 
 
@@ -34,6 +36,30 @@ class Catalogue:
         if found is None:
             raise NotFound(f"No such image: {reference.familiar}")
         return self.get(found, ref)
+
+    def index(self, ref: str) -> StoredIndex | None:
+        """The index that a name stands for. None for one image's name, an ID, and what is not here.
+
+        Raises InvalidArgument for what can be no name.
+        """
+        if is_digest(ref) or (len(ref) == 64 and is_hex_prefix(ref)):
+            return None
+        return index_rows.of_reference(self._db, Reference.parse(ref).tagged())
+
+    def platforms(self, ref: str) -> list[Image]:
+        """The images that a name stands for: one of each platform that is here, the one for this
+        machine first. Raises NotFound, InvalidArgument.
+        """
+        first = self.resolve(ref)
+        index = self.index(ref)
+        others = dict.fromkeys(index.images.values()) if index else {}
+        return [first, *(self.get(each) for each in others if each != first.id)]
+
+    def of_platform(self, ref: str, wanted: Platform) -> Image | None:
+        """The one of them that suits a platform best. Raises NotFound for an unknown name."""
+        offered = self.platforms(ref)
+        place = best(wanted, [platform_of(each.document) for each in offered])
+        return None if place is None else offered[place]
 
     def get(self, image: ImageId, ref: str = "") -> Image:
         """By its whole ID. Raises NotFound; ``ref`` is how it was asked for."""

@@ -6,12 +6,17 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from knarr.errors import InvalidArgument
 from knarr.ids import DiffId, ImageId
 from knarr.image.model import Image, created_ns
 from knarr.reference import Reference
+from knarr.registry import ATTESTS
 from knarr.snapshot import chain_id
 from knarr.spec.docker.image import (
+    AttestationData,
     ImageHistoryItem,
     ImageInspect,
     ImageManifestData,
@@ -25,6 +30,8 @@ from knarr.spec.docker.image import (
     RootFS,
 )
 from knarr.spec.docker.storage import DriverData
+from knarr.spec.oci.image import Descriptor, Platform
+from knarr.spec.oci.platform import platform_of
 from knarr.times import NEVER, rfc3339, rfc3339_ns
 
 GRAPH_DRIVER: Final = "overlay2"  # what tools ask for; its Data has Docker's keys
@@ -37,16 +44,17 @@ def summary(
     digests: Sequence[Reference],
     *,
     shared_bytes: int,
+    size_bytes: int,
     containers: int = -1,
 ) -> ImageSummary:
-    """One line of `images`; -1 stands for what was not counted."""
+    """One line of `images`; -1 stands for what was not counted. size_bytes: of all platforms."""
     return ImageSummary(
         id=image.id,
         parent_id=image.parent or "",
         repo_tags=tuple(each.familiar for each in tags),
         repo_digests=tuple(each.familiar for each in digests),
         created=created_ns(image.document) // _SECOND_NS,
-        size=image.size_bytes,
+        size=size_bytes,
         shared_size=shared_bytes,
         labels=image.config.labels,
         containers=containers,
@@ -79,27 +87,30 @@ def inspect(image: Image, lowers: Sequence[Path]) -> ImageInspect:
     )
 
 
-def manifest(
-    image: Image, media_type: str, size_bytes: int, content_bytes: int, containers: Sequence[str]
-) -> ManifestSummary:
-    """The image as the one platform of itself.
+def descriptor(target: Descriptor | None) -> OCIDescriptor | None:
+    """As the Engine API writes it."""
+    if target is None:
+        return None
+    return OCIDescriptor(
+        media_type=target.media_type,
+        digest=target.digest,
+        size=target.size,
+        annotations=target.annotations or None,
+        platform=_platform(target.platform) if target.platform else None,
+    )
 
-    media_type, size_bytes: of the manifest that it came with, or of its config.
+
+def manifest(
+    image: Image, target: Descriptor, content_bytes: int, containers: Sequence[str]
+) -> ManifestSummary:
+    """The image as one platform of a name. target: its manifest, or its config where it has none.
+
     content_bytes: of the compressed forms of its layers that are here.
     """
-    document = image.document
-    digest = image.manifest or image.id
-    platform = OCIPlatform(
-        architecture=document.architecture,
-        os=document.os,
-        os_version=document.os_version,
-        variant=document.variant,
-    )
+    platform = _platform(platform_of(image.document))
     return ManifestSummary(
-        id=digest,
-        descriptor=OCIDescriptor(
-            media_type=media_type, digest=digest, size=size_bytes, platform=platform
-        ),
+        id=target.digest,
+        descriptor=replace(descriptor(target) or OCIDescriptor(), platform=platform),
         available=True,
         kind="image",
         size=ManifestSize(content=content_bytes, total=content_bytes + image.size_bytes),
@@ -108,6 +119,30 @@ def manifest(
             containers=tuple(containers),
             size=ImageManifestSize(unpacked=image.size_bytes),
         ),
+    )
+
+
+def absent_manifest(entry: Descriptor) -> ManifestSummary:
+    """What an index names and is not here: another platform, or what attests to one."""
+    about = entry.annotations.get(ATTESTS, "")
+    told = ManifestSummary(
+        id=entry.digest, descriptor=descriptor(entry), available=False, kind="unknown"
+    )
+    if about:
+        return replace(told, kind="attestation", attestation_data=AttestationData(for_digest=about))
+    if entry.platform is None:
+        return told
+    shown = _platform(entry.platform)
+    return replace(told, kind="image", image_data=ImageManifestData(platform=shown))
+
+
+def _platform(given: Platform) -> OCIPlatform:
+    return OCIPlatform(
+        architecture=given.architecture,
+        os=given.os,
+        os_version=given.os_version,
+        variant=given.variant,
+        os_features=given.os_features or UNSET,
     )
 
 

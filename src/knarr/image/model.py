@@ -1,6 +1,7 @@
 """An image as the engine knows it, and what is told of one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from knarr.content import Blob, digest_of
@@ -22,6 +23,7 @@ class Image:
     raw: bytes  # the config as it came; its digest is the ID
     tags: tuple[Reference, ...] = ()
     repo_digests: tuple[Reference, ...] = ()
+    platform_names: tuple[Reference, ...] = ()  # lead here only if its platform is asked for
     size_bytes: int = 0  # of all files in all layers
     parent: ImageId | None = None  # the local image this one was built or committed from
     manifest: Digest | None = None  # the manifest it came with
@@ -64,6 +66,34 @@ class NewImage:
     @property
     def id(self) -> ImageId:
         return ImageId(digest_of(self.config))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIndex:
+    """An index of several platforms that is to be recorded under its names, byte for byte.
+
+    images: those that are here, by the digest of the manifest that the index names them by; at
+    least one. manifests: the bytes of these manifests. named: all that the index names.
+    attached: blobs of what it names besides images, stored and pinned: they stay as long as it.
+    """
+
+    raw: bytes
+    media_type: str
+    images: Mapping[Digest, ImageId]
+    manifests: tuple[bytes, ...] = ()
+    named: tuple[Digest, ...] = ()
+    attached: tuple[Blob, ...] = ()
+    tags: tuple[Reference, ...] = ()
+    repo_digests: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIndex:
+    """An index that names lead to. images: those that are here, by the digests of manifests."""
+
+    digest: Digest
+    media_type: str
+    images: Mapping[Digest, ImageId] = field(default_factory=dict)
 
 
 def created_ns(document: ImageDocument) -> int:

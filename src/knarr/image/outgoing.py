@@ -57,6 +57,7 @@ class OutgoingImage:
             OutgoingLayer(
                 diff_id=diff_id,
                 neighbours=self.neighbours[diff_id],
+                came=Digest(known[diff_id].digest) if known else None,
                 packed=self._packing(diff_id, known.get(diff_id)),
             )
             for diff_id in diff_ids
@@ -142,6 +143,7 @@ class OutgoingLayer:
 
     diff_id: DiffId
     neighbours: Sequence[str]
+    came: Digest | None
     packed: Callable[[Cancellation], Descriptor]
 
     def pack(self, cancellation: Cancellation) -> Descriptor:

@@ -24,24 +24,32 @@ from knarr.spec.oci.image import ImageDocument
 from knarr.store import Database, Transaction
 
 HOLDER = "image/"
+_PLATFORM_NAMES = (
+    "SELECT v.image, n.name, n.tag, n.digest FROM image_variants v JOIN ("
+    "SELECT name, tag, NULL AS digest, idx, image FROM image_names UNION ALL"
+    " SELECT name, NULL, digest, digest, image FROM image_digests) n"
+    " ON n.idx = v.idx WHERE n.image != v.image"
+)  # names whose index has the image for another platform than the one that they lead to
 
 
 def find(db: Database, image: ImageId) -> Image | None:
     row = db.query_one("SELECT * FROM images WHERE id = ?", (image,))
     if row is None:
         return None
-    document = _document(row["config"])
+    document = document_of(row["config"])
     layers = (find_layer(db, DiffId(Digest(each))) for each in document.rootfs.diff_ids)
     names = db.query("SELECT name, tag FROM image_names WHERE image = ? ORDER BY 1, 2", (image,))
     digests = db.query(
         "SELECT name, digest FROM image_digests WHERE image = ? ORDER BY 1, 2", (image,)
     )
+    by_platform = db.query(_PLATFORM_NAMES + " AND v.image = ? ORDER BY 2, 3", (image,))
     return _image(
         row,
         document,
         tuple(_tagged(each) for each in names),
         tuple(_digested(each) for each in digests),
         sum(layer.content_bytes for layer in layers if layer is not None),
+        tuple(_by_platform(each) for each in by_platform),
     )
 
 
@@ -54,13 +62,16 @@ def every(db: Database) -> list[Image]:
     digests: dict[str, list[Reference]] = defaultdict(list)
     for row in db.query("SELECT * FROM image_digests ORDER BY name, digest"):
         digests[row["image"]].append(_digested(row))
+    by_platform: dict[str, list[Reference]] = defaultdict(list)
+    for row in db.query(_PLATFORM_NAMES + " ORDER BY 2, 3"):
+        by_platform[row["image"]].append(_by_platform(row))
     images = []
     for row in db.query("SELECT * FROM images ORDER BY created_ns DESC, id"):
-        document = _document(row["config"])
+        document = document_of(row["config"])
         size_bytes = sum(sizes.get(DiffId(Digest(each)), 0) for each in document.rootfs.diff_ids)
-        images.append(
-            _image(row, document, tuple(names[row["id"]]), tuple(digests[row["id"]]), size_bytes)
-        )
+        known = (tuple(each[row["id"]]) for each in (names, digests, by_platform))
+        tags, repo_digests, platform_names = known
+        images.append(_image(row, document, tags, repo_digests, size_bytes, platform_names))
     return images
 
 
@@ -114,7 +125,7 @@ def record(tx: Transaction, new: NewImage, manifest: Blob | None) -> None:
     """
     for layer in new.layers:
         put_layer(tx, layer)
-    document = _document(new.config)
+    document = document_of(new.config)
     diff_ids = [DiffId(Digest(each)) for each in document.rootfs.diff_ids]
     _refuse_unknown(tx, diff_ids)
     if manifest is not None:
@@ -151,11 +162,13 @@ def _refuse_unknown(tx: Transaction, diff_ids: Iterable[DiffId]) -> None:
             raise InvalidArgument(f"the image needs layer {diff_id}, which is not here")
 
 
-def put_tag(tx: Transaction, reference: Reference, image: ImageId) -> None:
-    """The name leads to this image from now on."""
+def put_tag(
+    tx: Transaction, reference: Reference, image: ImageId, index: Digest | None = None
+) -> None:
+    """The name leads to this image from now on; by an index, where one is given."""
     tx.execute(
-        "INSERT OR REPLACE INTO image_names (name, tag, image) VALUES (?, ?, ?)",
-        (reference.name, reference.tag, image),
+        "INSERT OR REPLACE INTO image_names (name, tag, image, idx) VALUES (?, ?, ?, ?)",
+        (reference.name, reference.tag, image, index),
     )
     tx.execute("UPDATE images SET tagged_ns = ? WHERE id = ?", (time.time_ns(), image))
 
@@ -193,6 +206,7 @@ def _image(
     tags: tuple[Reference, ...],
     repo_digests: tuple[Reference, ...],
     size_bytes: int,
+    platform_names: tuple[Reference, ...],
 ) -> Image:
     return Image(
         id=ImageId(Digest(row["id"])),
@@ -200,6 +214,7 @@ def _image(
         raw=row["config"],
         tags=tags,
         repo_digests=repo_digests,
+        platform_names=platform_names,
         size_bytes=size_bytes,
         parent=ImageId(Digest(row["parent"])) if row["parent"] else None,
         manifest=Digest(row["manifest"]) if row["manifest"] else None,
@@ -208,7 +223,8 @@ def _image(
 
 
 @lru_cache(512)
-def _document(config: bytes) -> ImageDocument:
+def document_of(config: bytes) -> ImageDocument:
+    """The config, decoded once for all who ask."""
     return decode(config, ImageDocument)
 
 
@@ -220,3 +236,7 @@ def _tagged(row: sqlite3.Row) -> Reference:
 def _digested(row: sqlite3.Row) -> Reference:
     domain, _, path = row["name"].partition("/")
     return Reference(domain=domain, path=path, digest=Digest(row["digest"]))
+
+
+def _by_platform(row: sqlite3.Row) -> Reference:
+    return _digested(row) if row["tag"] is None else _tagged(row)

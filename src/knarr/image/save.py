@@ -7,27 +7,21 @@ Source: Docker 25 and later, `docker save`; OCI image-spec, image-layout.md.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from knarr.content import digest_of
-from knarr.ids import DiffId, Digest
+from knarr.ids import DiffId, Digest, ImageId
 from knarr.image.model import Image, created_ns
+from knarr.image.platforms import plain_layer, plain_manifest, reindexed
 from knarr.reference import Reference
 from knarr.snapshot import Layer
 from knarr.snapshot.tar import END, Member, formatted, header, padding
 from knarr.spec.docker.archive import ArchiveImage
 from knarr.spec.document import encode
-from knarr.spec.oci.image import (
-    OCI_CONFIG,
-    OCI_LAYER,
-    OCI_MANIFEST,
-    Descriptor,
-    Index,
-    Manifest,
-    Platform,
-)
+from knarr.spec.oci.image import OCI_INDEX, OCI_MANIFEST, Descriptor, Index, Manifest
+from knarr.spec.oci.platform import platform_of
 
 _LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _NAME: Final = "io.containerd.image.name"
@@ -45,11 +39,23 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
-    """An image and the names under which it is saved; none when it was called by its ID."""
+    """An image and the names under which it is saved; none when it was called by its ID.
+
+    platforms: the others of these names, each with its layers; then ``index`` is what they are
+    named by, and ``digest`` the image's own manifest there.
+    """
 
     image: Image
     layers: Sequence[Layer]
     tags: tuple[Reference, ...]
+    index: Index | None = None
+    digest: Digest | None = None
+    platforms: Sequence["Saved"] = ()
+
+    @property
+    def everyone(self) -> Sequence["Saved"]:
+        """All platforms, this image last: who loads all of them under one name ends with it."""
+        return (*self.platforms, self)
 
 
 Part = bytes | Stored
@@ -57,11 +63,13 @@ Part = bytes | Stored
 
 def parts(images: Sequence[Saved]) -> list[Part]:
     """The archive, in order. Pure."""
-    layers = {layer.diff_id: layer for saved in images for layer in saved.layers}
-    blobs = {digest_of(saved.image.raw): saved.image.raw for saved in images}
-    manifests = [encode(_manifest(saved)) for saved in images]
-    blobs.update((digest_of(manifest), manifest) for manifest in manifests)
-    newest_ns = max((created_ns(saved.image.document) for saved in images), default=0)
+    everyone = [each for saved in images for each in saved.everyone]
+    layers = {layer.diff_id: layer for saved in everyone for layer in saved.layers}
+    blobs = {digest_of(saved.image.raw): saved.image.raw for saved in everyone}
+    manifests = {saved.image.id: encode(_manifest(saved)) for saved in everyone}
+    indexes = {saved.image.id: encode(_inner(saved, manifests)) for saved in images if saved.index}
+    blobs.update((digest_of(each), each) for each in (*manifests.values(), *indexes.values()))
+    newest_ns = max((created_ns(saved.image.document) for saved in everyone), default=0)
     built: list[Part] = []
 
     def add(name: str, content: bytes | Layer) -> None:
@@ -77,8 +85,8 @@ def parts(images: Sequence[Saved]) -> list[Part]:
     for digest in sorted({*layers, *blobs}):
         layer = layers.get(DiffId(digest))
         add(_path(digest), layer if layer is not None else blobs[digest])
-    add("index.json", encode(_index(images, manifests)))
-    add("manifest.json", encode([_entry(saved) for saved in images]))
+    add("index.json", encode(_index(images, manifests, indexes)))
+    add("manifest.json", encode([_entry(saved) for saved in everyone]))
     add("oci-layout", _LAYOUT)
     if repositories := _repositories(images):
         add("repositories", encode(repositories))
@@ -117,31 +125,44 @@ def _path(digest: str) -> str:
     return _BLOBS + digest.removeprefix("sha256:")
 
 
-def _layer_descriptor(layer: Layer) -> Descriptor:
-    return Descriptor(media_type=OCI_LAYER, digest=layer.diff_id, size=layer.tar_bytes)
-
-
 def _manifest(saved: Saved) -> Manifest:
-    raw = saved.image.raw
-    return Manifest(
-        config=Descriptor(media_type=OCI_CONFIG, digest=digest_of(raw), size=len(raw)),
-        layers=tuple(_layer_descriptor(layer) for layer in saved.layers),
+    return plain_manifest(saved.image, saved.layers)
+
+
+def _described(saved: Saved, manifest: bytes) -> Descriptor:
+    return Descriptor(
+        media_type=OCI_MANIFEST,
+        digest=digest_of(manifest),
+        size=len(manifest),
+        platform=platform_of(saved.image.document),
     )
 
 
-def _index(images: Sequence[Saved], manifests: Sequence[bytes]) -> Index:
+def _inner(saved: Saved, manifests: Mapping[ImageId, bytes]) -> Index:
+    """The index of one name, of the platforms that are saved."""
+    assert saved.index is not None
+    return reindexed(
+        saved.index,
+        {
+            each.digest: _described(each, manifests[each.image.id])
+            for each in saved.everyone
+            if each.digest is not None
+        },
+    )
+
+
+def _index(
+    images: Sequence[Saved],
+    manifests: Mapping[ImageId, bytes],
+    indexes: Mapping[ImageId, bytes],
+) -> Index:
     """An entry for each name, and for each image without one."""
     entries = []
-    for saved, manifest in zip(images, manifests, strict=True):
-        document = saved.image.document
-        plain = Descriptor(
-            media_type=OCI_MANIFEST,
-            digest=digest_of(manifest),
-            size=len(manifest),
-            platform=Platform(
-                architecture=document.architecture, os=document.os, variant=document.variant
-            ),
-        )
+    for saved in images:
+        inner = indexes.get(saved.image.id)
+        plain = _described(saved, manifests[saved.image.id])
+        if inner is not None:
+            plain = Descriptor(media_type=OCI_INDEX, digest=digest_of(inner), size=len(inner))
         entries += [_named(plain, tag) for tag in saved.tags] or [plain]
     return Index(manifests=tuple(entries))
 
@@ -162,7 +183,7 @@ def _entry(saved: Saved) -> ArchiveImage:
         repo_tags=tuple(tag.familiar for tag in saved.tags),
         layers=tuple(_path(layer.diff_id) for layer in saved.layers),
         parent=saved.image.parent or "",
-        layer_sources={layer.diff_id: _layer_descriptor(layer) for layer in saved.layers},
+        layer_sources={layer.diff_id: plain_layer(layer) for layer in saved.layers},
     )
 
 

@@ -3,29 +3,27 @@
 import asyncio
 import builtins
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
-
-from msgspec.structs import replace
 
 from knarr.content import BlobStore
 from knarr.content import rows as content_rows
-from knarr.errors import Conflict, InvalidArgument, NotFound
-from knarr.events import Event
+from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, ImageId
-from knarr.image import documents, removal, rows
+from knarr.image import index_rows, rows
 from knarr.image.archives import Archives
 from knarr.image.bootstrap import Bootstrap
 from knarr.image.catalogue import Catalogue
 from knarr.image.events import image_event
-from knarr.image.filters import LIST, PRUNE, Filters, ImageFilter
+from knarr.image.filters import Filters
 from knarr.image.imported import Import
 from knarr.image.looking import Looking
-from knarr.image.model import Image, ImageUsers, NewImage, created_ns
-from knarr.image.removal import HARD, SOFT, ImageInUse, Reason, Situation
+from knarr.image.model import Image, ImageUsers, NewImage, NewIndex, StoredIndex
+from knarr.image.platforms import made_index, those_for
+from knarr.image.removing import Removing
 from knarr.image.save import size_bytes
 from knarr.image.sharing import NameOf, explained, facts
+from knarr.image.showing import Showing
 from knarr.reference import Reference
 from knarr.snapshot import Layers
 from knarr.snapshot import rows as layer_rows
@@ -35,13 +33,10 @@ from knarr.spec.docker.image import (
     ImageInspect,
     ImagesPruned,
     ImageSummary,
-    ManifestSummary,
 )
 from knarr.spec.docker.progress import Progress
-from knarr.spec.document import decode
 from knarr.spec.knarr.image import StoreShare
-from knarr.spec.oci.image import OCI_CONFIG, Manifest, Platform
-from knarr.spec.oci.platform import platform_of, platform_text, suits
+from knarr.spec.oci.image import Platform
 from knarr.store import Database
 
 
@@ -55,6 +50,8 @@ class ImageService:
         self._users = users
         self._catalogue = Catalogue(db)
         self._archives = Archives(db, blobs, layers, self._catalogue)
+        self._showing = Showing(db, blobs, layers, users, self._catalogue)
+        self._removing = Removing(db, layers, users, self._catalogue, self._showing, self.collect)
         self.looking = Looking(layers, self._catalogue)
 
     def resolve(self, ref: str) -> Image:
@@ -64,12 +61,29 @@ class ImageService:
         """
         return self._catalogue.resolve(ref)
 
-    def find(self, ref: str) -> Image | None:
-        """As ``resolve``, but None where there is no such image."""
+    def find(self, ref: str, platform: Platform | None = None) -> Image | None:
+        """As ``resolve``, but None where there is no such image.
+
+        platform: of an image with several the one that suits it best; None where that is not here.
+        An image with one is found whatever it is for.
+        """
         try:
-            return self._catalogue.resolve(ref)
+            if platform is None or self._catalogue.index(ref) is None:
+                return self._catalogue.resolve(ref)
+            return self._catalogue.of_platform(ref, platform)
         except NotFound:
             return None
+
+    def platforms(self, ref: str) -> builtins.list[Image]:
+        """One image for each platform of that name that is here, this machine's first.
+
+        Raises NotFound, InvalidArgument.
+        """
+        return self._catalogue.platforms(ref)
+
+    def index(self, ref: str) -> StoredIndex | None:
+        """The index that a name stands for; None where it is an image of one platform."""
+        return self._catalogue.index(ref)
 
     def get(self, image: ImageId) -> Image:
         """By its whole ID. Raises NotFound."""
@@ -94,232 +108,137 @@ class ImageService:
         shared_size: bool = False,
         manifests: bool = False,
     ) -> tuple[ImageSummary, ...]:
-        """Newest first. Filters: dangling, label, label!, before, since, reference, until.
+        """Newest first; a name's platforms are one image here.
 
+        Filters: dangling, label, label!, before, since, reference, until.
         everything: intermediate images too, which have no name and children.
-        manifests: tell the platform of each, and which containers stand on it.
+        manifests: tell the platforms of each, and which containers stand on them.
         """
-        wanted = self._filter(filters, LIST)
-        images = rows.every(self._db)
-        parents = {image.parent for image in images}
-        shown = []
-        for image in images:
-            named = tuple(each for each in image.tags if wanted.named(each))
-            digests = tuple(each for each in image.repo_digests if wanted.named(each))
-            intermediate = not (image.tags or image.repo_digests) and image.id in parents
-            hidden = (
-                (intermediate and not everything)
-                or (wanted.patterns and not (named or digests))
-                or (wanted.dangling is not None and wanted.dangling != (not image.tags))
-            )
-            if not hidden and wanted.admits(image):
-                shown.append((image, named, digests))
-        shared = documents.shared_bytes(images, self._layer_sizes()) if shared_size else {}
-        summaries = [
-            documents.summary(image, named, digests, shared_bytes=shared.get(image.id, -1))
-            for image, named, digests in shown
-        ]
-        if manifests:
-            summaries = [
-                replace(summary, manifests=(self._manifest(image),))
-                for summary, (image, _, _) in zip(summaries, shown, strict=True)
-            ]
-        return tuple(summaries)
+        return self._showing.list(
+            filters, everything=everything, shared_size=shared_size, manifests=manifests
+        )
 
     def inspect(
         self, ref: str, *, platform: Platform | None = None, manifests: bool = False
     ) -> ImageInspect:
-        """Raises NotFound, also where the image is for another platform."""
+        """Raises NotFound, also where the image is not here for that platform."""
         image = self.of_platform(ref, platform)
-        told = documents.inspect(image, self._layers.places(image.diff_ids))
-        return replace(told, manifests=(self._manifest(image),)) if manifests else told
+        return self._showing.inspect(ref, image, manifests=manifests, one=platform is not None)
 
     def of_platform(self, ref: str, *platforms: Platform | None) -> Image:
-        """The image, if it is for one of these platforms: an image here is for one.
+        """The image of that name for one of these platforms.
 
-        None, or no platform at all, is any. Raises NotFound in Docker's words.
+        None, or no platform at all, is this machine's, or any. Raises NotFound in Docker's words.
         """
-        image = self.resolve(ref)
-        _refuse_other(ref, image, [each for each in platforms if each is not None])
-        return image
-
-    def _manifest(self, image: Image) -> ManifestSummary:
-        media_type, size = OCI_CONFIG, len(image.raw)
-        if image.manifest is not None and self._blobs.has(image.manifest):
-            raw = self._blobs.read(image.manifest)
-            media_type, size = decode(raw, Manifest).media_type, len(raw)
-        return documents.manifest(
-            image,
-            media_type,
-            size,
-            rows.form_bytes(self._db, image.id),
-            [each.id for each in self._users.containers_of(image.id)],
-        )
+        offered = self._catalogue.platforms(ref)
+        wanted = [each for each in platforms if each is not None]
+        return those_for(ref, offered, wanted)[0]
 
     def history(
         self, ref: str, *, platform: Platform | None = None
     ) -> tuple[ImageHistoryItem, ...]:
         """Newest step first."""
-        image = self.of_platform(ref, platform)
-        line = [image]
-        while line[-1].parent and (older := rows.find(self._db, line[-1].parent)):
-            line.append(older)
-        return documents.history(line, self._layer_sizes())
+        return self._showing.history(self.of_platform(ref, platform))
 
     def sharing(self, name_of: NameOf) -> StoreShare:
         """What shares what, and what removing it would free."""
         return explained(facts(self._db), self._users, name_of)
 
-    def _layer_sizes(self) -> dict[DiffId, int]:
-        layers = layer_rows.all_layers(self._db)
-        return {diff_id: layer.content_bytes for diff_id, layer in layers.items()}
-
     def layers_bytes(self) -> int:
         """Of all layers here, each counted once."""
-        return sum(self._layer_sizes().values())
-
-    def _filter(self, filters: Filters, known: Sequence[str]) -> ImageFilter:
-        return ImageFilter.parse(
-            filters,
-            known=known,
-            created=lambda ref: created_ns(self.resolve(ref).document),
-            now_ns=time.time_ns(),
-        )
+        return sum(self._showing.layer_sizes().values())
 
     # -- naming ------------------------------------------------------------------------------
 
     def tag(self, ref: str, repository: str, tag: str = "") -> None:
-        """Another name for the image; a name that led elsewhere is moved."""
-        image = self.resolve(ref)
+        """Another name for the image and its platforms; a name that led elsewhere is moved."""
+        image, index = self.resolve(ref), self._catalogue.index(ref)
         name = new_name(repository, tag)
         with self._db.transaction() as tx:
-            rows.put_tag(tx, name, image.id)
+            rows.put_tag(tx, name, image.id, index.digest if index else None)
+            index_rows.forget_unnamed(tx)
             tx.emit(image_event("tag", image, name.familiar))
 
-    def add(self, new: NewImage, *actions: str) -> Image:
+    def add(self, new: NewImage, *actions: str, index: NewIndex | None = None) -> Image:
         """Record an image whose layers are stored, and give it its names.
 
         ``actions`` are the events to tell, ``load`` or ``import``. The caller unpins afterwards.
-        Raises InvalidArgument where a layer of it is neither new nor known.
+        index: of which it is one platform. Raises InvalidArgument where a layer of it is neither
+        new nor known.
         """
         manifest = self._blobs.put(new.manifest) if new.manifest else None
         try:
             with self._db.transaction() as tx:
                 rows.record(tx, new, manifest)
+                index_rows.forget_unnamed(tx)
                 image = self.get(new.id)
                 for action in actions:
                     tx.emit(image_event(action, image, image.id))
         finally:
             if manifest is not None:
                 self._blobs.unpin(manifest.digest)
+        if index is not None:
+            self.add_index(index)
         return image
+
+    def add_index(self, new: NewIndex) -> Image:
+        """Record an index with its names, beside those of its images that are here.
+
+        Its names then stand for all its platforms. A second index of the same bytes adds its images
+        to what is there. Returns the image that the names lead to where no platform is asked for.
+        """
+        stored = self._blobs.put(new.raw)
+        manifests = [self._blobs.put(each) for each in new.manifests]
+        try:
+            with self._db.transaction() as tx:
+                index_rows.record(tx, new, stored, manifests)
+                leader = index_rows.lead(tx, stored.digest)
+        finally:
+            for blob in (stored, *manifests):
+                self._blobs.unpin(blob.digest)
+        assert leader is not None  # it was recorded with an image at least
+        return self.get(leader)
+
+    def add_platforms(
+        self,
+        tags: Sequence[Reference],
+        images: Sequence[ImageId],
+        annotations: Mapping[str, str] | None = None,
+    ) -> Image:
+        """Make an index of images that were made here, one for each platform, and name it.
+
+        For builds with several platforms: first ``add`` each image, without a name, then call this
+        with their IDs in the order that was asked for. A push packs their layers and sends the
+        whole, ``save`` writes all of them, ``run --platform`` takes one. annotations: the index's.
+        """
+        here = [self.get(each) for each in images]
+        parts = [(each, self._catalogue.layers(each)) for each in here]
+        return self.add_index(made_index(parts, tags, annotations or {}))
 
     # -- removing ----------------------------------------------------------------------------
 
     async def remove(
-        self, ref: str, *, force: bool = False, no_prune: bool = False
+        self,
+        ref: str,
+        *,
+        force: bool = False,
+        no_prune: bool = False,
+        platforms: Sequence[Platform] = (),
     ) -> tuple[ImageDeleted, ...]:
         """Untag, and delete the image with its last name. Raises Conflict in Docker's words.
 
-        no_prune: parents without a name stay. Files are gone when this returns.
+        no_prune: parents without a name stay. platforms: only these of an image with several;
+        raises NotFound where it has none of them. Files are gone when this returns.
         """
-        try:
-            return self._remove(ref, force=force, prune=not no_prune)
-        finally:
-            await asyncio.to_thread(self._layers.empty_trash)
+        if platforms:
+            self.of_platform(ref, *platforms)
+        return await self._removing.remove(
+            ref, force=force, prune=not no_prune, platforms=platforms
+        )
 
     async def prune(self, filters: Filters) -> ImagesPruned:
         """Delete images without a name, or with ``dangling=false`` all without a container."""
-        wanted = self._filter(filters, PRUNE)
-        dangling_only = wanted.dangling is not False
-        before = self._layer_sizes()
-        deleted: list[ImageDeleted] = []
-        images = rows.every(self._db)
-        parents = {image.parent for image in images}
-        for image in images:
-            intermediate = not (image.tags or image.repo_digests) and image.id in parents
-            kept = (dangling_only and image.tags) or intermediate or not wanted.admits(image)
-            if kept:
-                continue
-            names = [str(each) for each in (*image.tags, *image.repo_digests)]
-            for ref in names or [image.id]:
-                with suppress(Conflict, NotFound):
-                    deleted += self._remove(ref, force=False, prune=True)
-        await asyncio.to_thread(self._layers.empty_trash)
-        freed = sum(before.values()) - sum(self._layer_sizes().values())
-        with self._db.transaction() as tx:
-            tx.emit(
-                Event(type="image", action="prune", actor="", attributes={"reclaimed": str(freed)})
-            )
-        return ImagesPruned(images_deleted=tuple(deleted), space_reclaimed=freed)
-
-    def _remove(self, ref: str, *, force: bool, prune: bool) -> tuple[ImageDeleted, ...]:
-        image = self.resolve(ref)
-        situation = self._situation(image)
-        told: list[ImageDeleted] = []
-        if not removal.is_id_prefix(image.id, ref):
-            if not force:
-                removal.refuse_untag(situation, ref)
-            self._untag(image, _removed_with(image, Reference.parse(ref).tagged()), told)
-            if self.get(image.id).tags or self.get(image.id).repo_digests:
-                return tuple(told)
-            quiet = True
-        else:
-            quiet = False
-            if removal.is_single(situation.references):
-                removal.refuse_delete(situation, HARD if force else HARD | Reason.STOPPED)
-                self._untag(image, situation.references, told)
-        self._delete(image.id, told, force=force, prune=prune, quiet=quiet)
-        return tuple(told)
-
-    def _situation(self, image: Image) -> Situation:
-        return Situation(
-            image=image,
-            children=rows.children_of(self._db, image.id),
-            users=self._users.containers_of(image.id),
-        )
-
-    def _untag(
-        self, image: Image, references: Sequence[Reference], told: builtins.list[ImageDeleted]
-    ) -> None:
-        with self._db.transaction() as tx:
-            for reference in references:
-                rows.drop_reference(tx, reference)
-                tx.emit(image_event("untag", image, image.id))
-                told.append(ImageDeleted(untagged=reference.familiar))
-
-    def _delete(
-        self,
-        image_id: ImageId,
-        told: builtins.list[ImageDeleted],
-        *,
-        force: bool,
-        prune: bool,
-        quiet: bool,
-    ) -> None:
-        """Delete an image, then its parents while they have no name, child or container.
-
-        quiet: its name is gone already, so what stands against the rest is no error, unless the
-        image would be left dangling without need.
-        """
-        image = self.get(image_id)
-        situation = self._situation(image)
-        try:
-            removal.refuse_delete(situation, HARD if force else HARD | SOFT)
-        except Conflict as conflict:
-            if quiet and (not situation.dangling or isinstance(conflict, ImageInUse)):
-                return
-            raise
-        self._untag(image, situation.references, told)
-        with self._db.transaction() as tx:
-            rows.drop(tx, image_id)
-            tx.emit(image_event("delete", image, image_id))
-        told.append(ImageDeleted(deleted=image_id))
-        told += [
-            ImageDeleted(deleted=chain) for chain in documents.freed_chains(image, self.collect())
-        ]
-        if prune and image.parent and rows.find(self._db, image.parent) is not None:
-            self._delete(image.parent, told, force=False, prune=True, quiet=True)
+        return await self._removing.prune(filters)
 
     def collect(self) -> set[DiffId]:
         """Take away layers and blobs that nobody holds; returns the layers.
@@ -346,25 +265,22 @@ class ImageService:
         source: AsyncIterator[bytes],
         *,
         quiet: bool = False,
-        platform: Platform | None = None,
+        platforms: Sequence[Platform] = (),
     ) -> AsyncIterator[Progress]:
         """Take in a docker archive or an OCI layout as it arrives. On failure nothing is left.
 
-        platform: what to take of an archive with several; this machine's if not given.
+        platforms: what to take of an archive with several; all if not given.
         Raises InvalidArgument for an archive that is broken, hostile or contradicts itself,
         Unavailable when the disk is full.
         """
-        return self._archives.load(source, self.add, quiet=quiet, platform=platform)
+        return self._archives.load(source, self, quiet=quiet, platforms=platforms)
 
     def save(self, refs: Sequence[str], platforms: Sequence[Platform] = ()) -> AsyncIterator[bytes]:
         """One tar of several images. Raises NotFound, before the first byte.
 
-        platforms: refuse an image that is for none of these.
+        platforms: only these; refuses an image that is for none of them.
         """
-        for ref in refs if platforms else ():
-            for image, _ in self._catalogue.meant(ref):
-                _refuse_other(ref, self.get(image), platforms)
-        plan = self._archives.save_plan(refs)
+        plan = self._archives.save_plan(refs, platforms)
         with self._db.transaction() as tx:
             meant = (image for ref in refs for image, _ in self._catalogue.meant(ref))
             for image in dict.fromkeys(meant):
@@ -407,16 +323,6 @@ class ImageService:
         return found
 
 
-def _refuse_other(ref: str, image: Image, wanted: Sequence[Platform]) -> None:
-    """Raises NotFound where platforms are asked for, and the image is for another one."""
-    if wanted and all(suits(each, platform_of(image.document)) != 0 for each in wanted):
-        names = ", ".join(platform_text(each) for each in wanted)
-        raise NotFound(
-            f"image with reference {ref} was found but does not provide the specified"
-            f" platform ({names})"
-        )
-
-
 def new_name(repository: str, tag: str = "") -> Reference:
     """The name a person gives an image. Raises InvalidArgument in Docker's words."""
     reference = Reference.parse(f"{repository}:{tag}" if tag else repository)
@@ -425,12 +331,3 @@ def new_name(repository: str, tag: str = "") -> Reference:
     if reference.familiar_name == "sha256":
         raise InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name")
     return reference.tagged()
-
-
-def _removed_with(image: Image, reference: Reference) -> tuple[Reference, ...]:
-    """The name, and with a repository's last tag the digests that came with it."""
-    if reference.digest:
-        return (reference,)
-    others = [each for each in image.tags if each.name == reference.name and each != reference]
-    digests = [each for each in image.repo_digests if each.name == reference.name]
-    return (reference,) if others else (reference, *digests)

@@ -19,11 +19,13 @@ from knarr.registry.inspect import Distribution, distribution
 from knarr.registry.layer import ByteReader, LayerSink
 from knarr.registry.login import login
 from knarr.registry.manifests import (
+    ATTESTS,
     LAYER_COMPRESSION,
     Fetched,
     RemoteImage,
     RemoteLayer,
     digest_of,
+    read_index,
     received,
 )
 from knarr.registry.pull import Found, Puller, outcome
@@ -36,6 +38,7 @@ from knarr.registry.threads import Tell
 from knarr.registry.transport import Transport
 
 __all__ = [
+    "ATTESTS",
     "LAYER_COMPRESSION",
     "ByteReader",
     "Cancellation",
@@ -58,6 +61,7 @@ __all__ = [
     "distribution",
     "login",
     "outcome",
+    "read_index",
     "received",
     "search",
     "table_of",

@@ -35,6 +35,11 @@ class OutgoingLayer(Protocol):
     def diff_id(self) -> DiffId: ...
 
     @property
+    def came(self) -> Digest | None:
+        """The blob it must go as, since a manifest names it; None where any form will do."""
+        ...
+
+    @property
     def neighbours(self) -> Sequence[str]:
         """Repositories of the target's registry that are believed to have its blob."""
         ...
@@ -49,12 +54,18 @@ class Parcel:
     """What shall be in the repository when all is done.
 
     documents: from the layers' descriptors, in their order, to manifests: children before the index
-    that names them; the last is what the tag stands for.
+    that names them; the last is what the tag stands for. blobs: others, from the store.
     """
 
     layers: Sequence[OutgoingLayer]
     configs: Sequence[Fetched]
+    blobs: Sequence[Descriptor] = ()
     documents: Callable[[Sequence[Descriptor]], Sequence[Fetched]]
+
+    @property
+    def each_once(self) -> dict[tuple[DiffId, Digest | None], OutgoingLayer]:
+        """Its layers without those that are there twice."""
+        return {(layer.diff_id, layer.came): layer for layer in self.layers}
 
 
 class Pusher:
@@ -75,19 +86,20 @@ class Pusher:
         cancellation = Cancellation()
         target = self._registries.pusher(reference, logins, cancellation)
         tell(Progress(status=f"The push refers to repository [{reference.name}]"))
-        layers = {layer.diff_id: layer for layer in parcel.layers}  # one may be there twice
-        for diff_id in layers:
+        layers = parcel.each_once
+        for diff_id, _ in layers:
             tell(Progress.about(short(diff_id), "Preparing"))
-        for diff_id in list(layers)[self._workers :]:
+        for diff_id, _ in list(layers)[self._workers :]:
             tell(Progress.about(short(diff_id), "Waiting"))
         work = [
             partial(_send_layer, target, self._blobs, layer, Speaker(short(diff_id), 0, tell))
-            for diff_id, layer in layers.items()
+            for (diff_id, _), layer in layers.items()
         ]
+        work += [partial(_send_blob, target, self._blobs, each) for each in parcel.blobs]
         work += [partial(_send_config, target, self._blobs, each) for each in parcel.configs]
         sent = await all_or_first_error([self._run(each, cancellation) for each in work])
         packed = dict(zip(layers, sent, strict=False))
-        documents = parcel.documents([packed[layer.diff_id] for layer in parcel.layers])
+        documents = parcel.documents([packed[layer.diff_id, layer.came] for layer in parcel.layers])
         last = documents[-1]
         tag = reference.tag or last.digest
         await self._run(lambda: _put_all(target, documents, tag), cancellation)
@@ -116,6 +128,11 @@ def _send_layer(
         case Way.SENT:
             say("Pushed")
     return descriptor
+
+
+def _send_blob(target: RegistryClient, blobs: BlobStore, blob: Descriptor) -> Descriptor:
+    upload(target, blobs, blob, (), lambda _: None)
+    return blob
 
 
 def _send_config(target: RegistryClient, blobs: BlobStore, config: Fetched) -> Descriptor:

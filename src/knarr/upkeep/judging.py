@@ -107,7 +107,7 @@ def _damaged_blob(survey: Survey, digest: Digest, why: str, needers: Needers) ->
     remedy, advice = Remedy.NONE, "stop the engine, and bring the file back from a copy"
     if "registry" in holders:
         remedy = Remedy.FORGET_SERVED
-    elif survey.of_manifest(digest):
+    elif survey.of_manifest(digest) or any(each.startswith("index/") for each in holders):
         remedy = Remedy.FORGET_MANIFEST
     elif survey.form_of(digest) is not None:
         remedy = Remedy.FORGET_FORM

@@ -11,7 +11,7 @@ from knarr.content import BlobStore, plain_chunks
 from knarr.content.rows import blob_size, end_lease, release_blobs
 from knarr.errors import Conflict, InvalidArgument, KnarrError
 from knarr.ids import DiffId, Digest, ImageId
-from knarr.image import ImageService
+from knarr.image import ImageService, index_rows
 from knarr.image import rows as image_rows
 from knarr.registry.server.rows import lose_blob
 from knarr.snapshot import Layers, Unpacked
@@ -83,10 +83,12 @@ class Repairer:
         """Nobody counts on this blob any more; its file, if there is one, goes with it."""
         with self._db.transaction() as tx:
             lose_blob(tx, digest)
+            index_rows.lose(tx, digest)
             tx.execute("UPDATE images SET manifest = NULL WHERE manifest = ?", (digest,))
             tx.execute("DELETE FROM blob_holds WHERE digest = ?", (digest,))
             tx.execute("DELETE FROM blobs WHERE digest = ?", (digest,))  # and with it layer_blobs
         self._blobs.discard(digest)
+        self._images.collect()  # what an index held
 
     async def _restore(self, survey: Survey, diff_id: DiffId) -> None:
         self._refuse_busy(survey, diff_id)

@@ -100,6 +100,7 @@ def _stale(db: Database, everyone: Iterable[str], holders: Holders, data_root: P
     """Those whose owner is gone. Of a kind that nobody here knows, none is."""
     living = {
         "image/": {row["id"] for row in db.query("SELECT id FROM images")},
+        "index/": {row["digest"] for row in db.query("SELECT digest FROM image_indexes")},
         **{prefix: set(them()) for prefix, them in holders.living().items()},
     }
     leases = {

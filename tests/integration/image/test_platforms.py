@@ -64,22 +64,27 @@ async def load(rooms: Rooms, content: bytes, platform: str = "") -> str:
     async def source() -> Any:
         yield content
 
-    wanted: Platform | None = parse_platform(platform) if platform else None
-    async for _ in rooms.images.load(source(), platform=wanted):
+    wanted: list[Platform] = [parse_platform(platform)] if platform else []
+    async for _ in rooms.images.load(source(), platforms=wanted):
         pass
     return rooms.images.resolve("multi:1").document.architecture
 
 
-async def test_of_several_platforms_this_machines_is_loaded(rooms: Rooms) -> None:
+async def test_all_platforms_are_loaded_and_the_name_leads_to_this_machines(rooms: Rooms) -> None:
     assert await load(rooms, archive(OTHERS[0], HERE, OTHERS[1])) == HERE
-    assert len(rooms.images.list({}, everything=True)) == 1
-    assert len(list(rooms.layers.diff_ids())) == 1
+    (listed,) = rooms.images.list({}, everything=True, manifests=True)
+    assert listed.repo_tags == ("multi:1",)
+    assert len(list(rooms.layers.diff_ids())) == 3
+    for name in (HERE, *OTHERS):
+        found = rooms.images.of_platform("multi:1", parse_platform(f"linux/{name}"))
+        assert found.document.architecture == name
 
 
 async def test_the_platform_that_is_asked_for_is_loaded(rooms: Rooms) -> None:
     content = archive(HERE, *OTHERS)
     assert await load(rooms, content, f"linux/{OTHERS[0]}") == OTHERS[0]
     assert await load(rooms, content, f"linux/{HERE}") == HERE
+    assert len(rooms.images.platforms("multi:1")) == 2
 
 
 async def test_the_only_platform_that_is_there_is_loaded(rooms: Rooms) -> None:
@@ -87,8 +92,8 @@ async def test_the_only_platform_that_is_there_is_loaded(rooms: Rooms) -> None:
 
 
 async def test_a_platform_that_is_not_there_is_named_with_those_that_are(rooms: Rooms) -> None:
-    with pytest.raises(NotFound, match=rf"no image for linux/{HERE}.*it has linux/.*, linux/"):
-        await load(rooms, archive(*OTHERS))
+    with pytest.raises(NotFound, match=r"no image for linux/s390x: it has linux/.*, linux/"):
+        await load(rooms, archive(*OTHERS), "linux/s390x")
     with pytest.raises(NotFound, match="no image for linux/s390x"):
         await load(rooms, archive(HERE), "linux/s390x")
     assert rooms.files() == {"layers/tmp"}

@@ -50,6 +50,10 @@ class ImageManifestData(Document):
     size: ImageManifestSize = ImageManifestSize()
 
 
+class AttestationData(Document):
+    for_digest: str = msgspec.field(name="For", default="")
+
+
 class ManifestSummary(Document):
     """One platform of an image: what lists and inspections show with ``manifests=1``."""
 
@@ -59,6 +63,7 @@ class ManifestSummary(Document):
     size: ManifestSize = ManifestSize()
     kind: str = "unknown"
     image_data: ImageManifestData | None = None
+    attestation_data: AttestationData | msgspec.UnsetType = msgspec.UNSET
 
 
 class ImageConfig(Document, omit_defaults=True):
