@@ -26,6 +26,8 @@ from knarr.image.events import image_event
 from knarr.image.model import NewImage
 from knarr.reference import Reference
 from knarr.spec.docker.progress import Progress
+from knarr.spec.document import decode
+from knarr.spec.oci.image import ImageDocument
 from knarr.store import Database
 
 _SECOND_NS = 1_000_000_000
@@ -139,7 +141,19 @@ class Building:
                 return self._base_ids[op.reference]
             return NewImage(config=image_config(plan, step.after, result)).id
 
-        return Console(plan, self._say, image_of, removes=self._request.remove)
+        came_by = self._images.beginnings()
+
+        def is_old(step: Step, result: Layered) -> bool:
+            return came_by(decode(image_config(plan, step.after, result), ImageDocument))
+
+        anew = self._request.no_cache
+        return Console(
+            plan,
+            self._say,
+            image_of,
+            is_old=(lambda *_: False) if anew else is_old,
+            removes=self._request.remove,
+        )
 
     def _why(self, slots: dict[int, Slot], step: Step, inputs: Inputs) -> str:
         if step.number not in slots or step.vertex is None or not self._request.trace:

@@ -22,11 +22,14 @@ from knarr.spec.docker.build import BuildTrace
 from knarr.spec.docker.progress import Progress
 
 TRACE: Final = "knarr.build.trace"
+_CACHED: Final = " ---> Using cache\n"
 _WAITING_BYTES: Final = 8 << 20  # of one step's output while it is not its turn
 
 Say = Callable[[Progress], None]
 ImageOf = Callable[[Step, Layered], str]
 """The ID of the image that a step comes to."""
+IsOld = Callable[[Step, Layered], bool]
+"""Whether an image that is here came by a step that changes the config alone."""
 Known = Layered | None
 """What a step came to; None where only the cache's word for it is known."""
 
@@ -62,10 +65,13 @@ class Console:
     Source: Engine API, BuildInfo; docker/cli, legacy builder.
     """
 
-    def __init__(self, plan: Plan, say: Say, image_of: ImageOf, *, removes: bool) -> None:
+    def __init__(
+        self, plan: Plan, say: Say, image_of: ImageOf, *, is_old: IsOld, removes: bool
+    ) -> None:
         self._steps = plan.steps
         self._say = say
         self._image_of = image_of
+        self._is_old = is_old
         self._removes = removes
         self._turns = {step.number: _Turn() for step in plan.steps}
         self._front = 0  # the step whose turn it is; 0 before the first
@@ -77,7 +83,7 @@ class Console:
 
     def cached(self, step: Step, result: Known) -> None:
         if step.before is not None:
-            self._text(step, " ---> Using cache\n")
+            self._text(step, _CACHED)
         self._over(step, result)
 
     def started(self, step: Step, why: str) -> None:  # noqa: ARG002  not part of this form
@@ -152,8 +158,10 @@ class Console:
         step, turn = self._steps[self._front - 1], self._turns[self._front]
         self._say(Progress(stream=_header(step)))
         if turn.plain:
-            image = self._image(step, self._chains.get(step.after.index))
-            turn.pieces.append(f" ---> {short(image)}\n")
+            chain = self._chains.get(step.after.index)
+            if step.before is not None and chain and self._is_old(step, chain):
+                turn.pieces.append(_CACHED)
+            turn.pieces.append(f" ---> {short(self._image(step, chain))}\n")
         self._flush(turn)
 
     def _flush(self, turn: _Turn) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import builtins
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from knarr.content import BlobStore
@@ -36,7 +36,7 @@ from knarr.spec.docker.image import (
 )
 from knarr.spec.docker.progress import Progress
 from knarr.spec.knarr.image import StoreShare
-from knarr.spec.oci.image import Platform
+from knarr.spec.oci.image import ImageDocument, Platform
 from knarr.store import Database
 
 
@@ -88,6 +88,11 @@ class ImageService:
     def get(self, image: ImageId) -> Image:
         """By its whole ID. Raises NotFound."""
         return self._catalogue.get(image)
+
+    def beginnings(self) -> Callable[[ImageDocument], bool]:
+        """Whether an image that is here now came by the same steps, and perhaps others after."""
+        known = [image.document for image in rows.every(self._db)]
+        return lambda asked: any(_begins_with(each, asked) for each in known)
 
     # -- showing -----------------------------------------------------------------------------
 
@@ -331,3 +336,11 @@ def new_name(repository: str, tag: str = "") -> Reference:
     if reference.familiar_name == "sha256":
         raise InvalidArgument("refusing to create an ambiguous tag using digest algorithm as name")
     return reference.tagged()
+
+
+def _begins_with(document: ImageDocument, asked: ImageDocument) -> bool:
+    steps, layers = len(asked.history), len(asked.rootfs.diff_ids)
+    return (
+        document.history[:steps] == asked.history
+        and document.rootfs.diff_ids[:layers] == asked.rootfs.diff_ids
+    )

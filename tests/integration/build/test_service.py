@@ -93,6 +93,9 @@ async def test_the_text_is_the_classic_builders(yard: Yard) -> None:
     )
     again = await yard.build(dockerfile, tags=("app",))
     assert "Step 2/3 : RUN echo hi\n ---> Using cache\n" in again.text
+    assert "Step 3/3 : ENV A=b\n ---> Using cache\n" in again.text
+    other = await yard.build("FROM busybox\nRUN echo hi\nENV A=c\n")
+    assert "ENV A=c\n ---> Using cache\n" not in other.text
     assert again.image == told.image
 
 
