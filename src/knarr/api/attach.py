@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from knarr.api.router import route
-from knarr.api.streams import converse, detach_sequence, hijack, stream_headers
+from knarr.api.streams import converse, detach_sequence, hijack, refused_in_text, stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.api.websocket import FromWebSocket, ToWebSocket, accepted
 from knarr.container.model import Container
@@ -28,6 +28,7 @@ class Wishes:
 
 
 @route("POST", "/containers/{ref}/attach")
+@refused_in_text
 async def attach(
     engine: Engine,
     ref: str,

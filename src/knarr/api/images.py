@@ -7,7 +7,7 @@ from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, image_shape
 from knarr.api.versions import ApiVersion
 from knarr.dockerfile.changes import edited
-from knarr.errors import InvalidArgument, Unsupported
+from knarr.errors import InvalidArgument
 from knarr.http.message import Request, Response
 from knarr.image import Import, new_name
 from knarr.image.bootstrap import Bootstrap, own_suite
@@ -87,18 +87,21 @@ async def create(
     changes: tuple[str, ...] = (),
     platform: str = "",
 ) -> AsyncIterator[Progress]:
-    """ImageCreate: ``fromImage`` pulls, ``fromSrc`` imports the tar in the body."""
+    """ImageCreate: ``fromImage`` pulls, ``fromSrc`` imports from a URL, or with ``-`` the body."""
     if from_image:
         return await _pull(engine, request, from_image, tag, platform)
-    if from_src != "-":
-        raise Unsupported("import takes the archive itself: fetch the URL, and pipe it in")
+    if not from_src:
+        raise InvalidArgument("nothing to make an image from: give fromImage or fromSrc")
     lines = tuple(line for each in changes for line in each.splitlines())
     wanted = Import(
         name=new_name(repo, tag) if repo else None,
         message=message,
+        origin=from_src,
         platform=parse_platform(platform) if platform else None,
         edit=lambda config: edited(config, lines),
     )
+    if from_src != "-":
+        return await engine.images.import_from(from_src, wanted)
     return engine.images.import_(aiter(request.body), wanted)
 
 

@@ -4,14 +4,23 @@ Source: Engine API, ContainerAttach, "Hijacking" and "Stream format".
 """
 
 import asyncio
+import functools
 import re
 import socket
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 from knarr.api.versions import ApiVersion
-from knarr.errors import InvalidArgument
-from knarr.http.message import ByteSink, ByteSource, Conversation, Hijack, Request
+from knarr.errors import InvalidArgument, KnarrError, status_of
+from knarr.http.message import (
+    Answer,
+    ByteSink,
+    ByteSource,
+    Conversation,
+    Hijack,
+    Request,
+    Response,
+)
 
 RAW: Final = "application/vnd.docker.raw-stream"
 MULTIPLEXED: Final = "application/vnd.docker.multiplexed-stream"
@@ -34,6 +43,23 @@ def hijack(request: Request, talk: Conversation, headers: Mapping[str, str]) -> 
             talk=talk, headers={**headers, "Connection": "Upgrade", "Upgrade": "tcp"}, status=101
         )
     return Hijack(talk=talk, headers={"Content-Type": RAW}, status=200)
+
+
+def refused_in_text(endpoint: Callable[..., Awaitable[Hijack]]) -> Callable[..., Awaitable[Answer]]:
+    """An endpoint whose refusals are a line of text, by the name of a raw stream, as Docker's are.
+
+    Docker has left HTTP by then, and writes the answer by hand.
+    """
+
+    @functools.wraps(endpoint)
+    async def answered(*arguments: Any, **named: Any) -> Answer:
+        try:
+            return await endpoint(*arguments, **named)
+        except KnarrError as error:
+            text = f"{error}\r\n".encode()
+            return Response(status=status_of(error), headers={"Content-Type": RAW}, body=text)
+
+    return answered
 
 
 def detach_sequence(keys: str) -> bytes:

@@ -9,8 +9,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,6 +24,7 @@ from knarr.build.tree import FolderTree
 from knarr.errors import InvalidArgument, KnarrError, NotFound, Unavailable, Unsupported
 from knarr.ids import Digest
 from knarr.kernel.openat2 import open_directory
+from knarr.registry.web import answer_to, refuse_failure
 
 if TYPE_CHECKING:
     import urllib3
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 _PIECE_BYTES: Final = 1 << 20
 _FILE_MODE: Final = 0o600
 _SECOND_NS: Final = 1_000_000_000
-_CONNECT_S: Final = 30
-_READ_S: Final = 60
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
@@ -76,10 +74,10 @@ class Sources:
             asked["If-None-Match"] = known.etag
         elif known is not None and known.last_modified:
             asked["If-Modified-Since"] = known.last_modified
-        with _answer(op.url, asked) as answer:
+        with answer_to(op.url, asked) as answer:
             if answer.status == 304 and known is not None:
                 return known
-            _refuse_failure(op.url, answer.status)
+            refuse_failure(op.url, answer.status)
             return _stored(op, place, answer)
 
     async def git(self, op: Git, checkout: Path, secrets: Mapping[str, bytes]) -> Files:
@@ -125,40 +123,12 @@ def _within(checkout: Path, op: Git) -> FolderTree:
 # The web
 
 
-@contextmanager
-def _answer(url: str, headers: Mapping[str, str]) -> Iterator["urllib3.BaseHTTPResponse"]:
-    """One request over a connection of its own. Raises Unavailable.
-
-    urllib3 is loaded by the first download: a daemon without any does not carry it.
-    """
-    import urllib3
-
-    retries = urllib3.Retry(3, redirect=10)
-    timeout = urllib3.Timeout(connect=_CONNECT_S, read=_READ_S)
-    with urllib3.PoolManager(retries=retries, timeout=timeout) as pool:
-        try:
-            answer = pool.request("GET", url, headers=headers, preload_content=False)
-        except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"failed to load {url}: {error}") from error
-        try:
-            yield answer
-        finally:
-            answer.close()
-
-
 def _known(place: Path, name: str) -> _About | None:
     try:
         about = msgspec.json.decode((place / "about.json").read_bytes(), type=_About)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
     return about if (place / "file" / name).exists() else None
-
-
-def _refuse_failure(url: str, status: int) -> None:
-    if status == 404:
-        raise NotFound(f"failed to load {url}: not found (404)")
-    if status >= 400:
-        raise Unavailable(f"invalid response status {status} for {url}")
 
 
 def _stored(op: Http, place: Path, answer: "urllib3.BaseHTTPResponse") -> _About:

@@ -22,6 +22,7 @@ from knarr.image.platforms import those_for
 from knarr.image.progress import Meter
 from knarr.image.receive import Receiver
 from knarr.image.save import Part, Saved, Stored
+from knarr.image.web import Download
 from knarr.kernel.memory import give_back
 from knarr.reference import Reference
 from knarr.snapshot import Layer, Layers
@@ -73,6 +74,30 @@ class Archives:
             if not reading.cancelled() and reading.exception() is None:
                 self._forget(reading.result().diff_id)
             await asyncio.to_thread(self._layers.empty_trash)
+
+    async def import_from(
+        self, download: Download, wanted: Import, add: Add
+    ) -> AsyncIterator[Progress]:
+        yield Progress(status=f"Downloading from {download.url}")
+        meter, made = Meter("Importing"), list[Progress]()
+        source = download.pieces(lambda done, total: meter.report("", done, total))
+
+        async def work() -> None:
+            async for message in self.import_(source, wanted, add):
+                made.append(message)
+
+        working = asyncio.create_task(work())
+        working.add_done_callback(lambda _: meter.close())
+        try:
+            async for message in meter:
+                yield message
+            await working
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            await asyncio.to_thread(download.close)
+        for message in made:
+            yield message
 
     async def bootstrap(
         self, wanted: Bootstrap, scratch: Path, add: Add

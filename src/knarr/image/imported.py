@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from knarr.image.derive import derived
 from knarr.image.model import NewImage
-from knarr.image.receive import plain_chunks
+from knarr.image.receive import again
 from knarr.reference import Reference
 from knarr.snapshot import Layer, Layers
 from knarr.spec.docker.image import ImageConfig
 from knarr.spec.oci.image import History, Platform
+
+_EMPTY_TAR: Final = bytes(1024)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +46,11 @@ class Import:
 
 
 def read_layer(layers: Layers, chunks: Callable[[], bytes]) -> Layer:
-    """The stream, compressed or not, as a stored and pinned layer. In a thread."""
-    plain = plain_chunks(chunks)
+    """The stream, compressed or not, as a stored and pinned layer. In a thread.
+
+    Nothing at all is an archive of nothing, for clients that tag an empty image.
+    """
+    plain = again(chunks() or _EMPTY_TAR, chunks)
     with layers.writer() as writer:
         while chunk := plain():
             writer.write(chunk)

@@ -253,6 +253,11 @@ def plain_chunks(chunks: Callable[[], bytes]) -> Callable[[], bytes]:
     first = chunks()
     if not first:
         raise InvalidArgument("invalid archive: it is empty")
+    return again(first, chunks)
+
+
+def again(first: bytes, chunks: Callable[[], bytes]) -> Callable[[], bytes]:
+    """The stream unpacked, of which one chunk was read already."""
     before = iter((first,))
     return unpacked_chunks(lambda: next(before, b"") or chunks())
 

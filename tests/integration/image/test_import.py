@@ -1,12 +1,14 @@
 import gzip
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from knarr.errors import InvalidArgument, KnarrError, Unsupported
+from knarr.errors import InvalidArgument, KnarrError, NotFound, Unsupported
 from knarr.image import Bootstrap, Import
 from knarr.reference import Reference
 from knarr.spec.oci.image import Platform
@@ -46,12 +48,76 @@ async def test_without_a_name_it_is_known_by_its_id(rooms: Rooms) -> None:
     assert rooms.images.inspect(message.status).repo_tags == ()
 
 
-@pytest.mark.parametrize("archive", [b"", b"no archive at all" * 100, TAR[:700]])
+@pytest.mark.parametrize("archive", [b"no archive at all" * 100, TAR[:700]])
 async def test_what_is_no_archive_is_refused_and_leaves_nothing(
     rooms: Rooms, archive: bytes
 ) -> None:
     with pytest.raises(InvalidArgument):
         async for _ in rooms.images.import_(chunks(archive), Import()):
+            pass
+    assert rooms.files() == {"layers/tmp"}
+    assert rooms.events == []
+
+
+async def test_nothing_at_all_is_an_archive_of_nothing(rooms: Rooms) -> None:
+    (message,) = [each async for each in rooms.images.import_(chunks(b""), Import())]
+    shown = rooms.images.inspect(message.status)
+    assert shown.rootfs is not None
+    assert shown.rootfs.layers == (images.digest(bytes(1024)),)
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    """A server with an archive whole, cut short, and behind another name."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/moved":
+                self.send_response(302)
+                self.send_header("Location", "/root.tar")
+                self.end_headers()
+            elif self.path in ("/root.tar", "/short.tar"):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(TAR)))
+                self.end_headers()
+                self.wfile.write(TAR if self.path == "/root.tar" else TAR[:600])
+            else:
+                self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("path", ["root.tar", "moved"])
+async def test_an_archive_is_fetched(rooms: Rooms, web: str, path: str) -> None:
+    wanted = Import(name=Reference.parse("far:1"), origin=f"{web}/{path}")
+    messages = [each async for each in await rooms.images.import_from(f"{web}/{path}", wanted)]
+    shown = rooms.images.inspect("far:1")
+    assert messages[0].status == f"Downloading from http://{web}/{path}"
+    assert messages[-1].status == shown.id
+    assert shown.comment == f"Imported from {web}/{path}"
+    assert shown.rootfs is not None
+    assert shown.rootfs.layers == (images.digest(TAR),)
+
+
+async def test_what_is_not_there_is_told_before_anything_else(rooms: Rooms, web: str) -> None:
+    with pytest.raises(NotFound, match="nowhere"):
+        await rooms.images.import_from(f"http://{web}/nowhere", Import())
+    for source in ("ftp://example.org/a.tar", "http:///a.tar"):
+        with pytest.raises(InvalidArgument, match="invalid source"):
+            await rooms.images.import_from(source, Import())
+
+
+async def test_an_archive_that_is_cut_short_makes_no_image(rooms: Rooms, web: str) -> None:
+    with pytest.raises(KnarrError, match="failed to load"):
+        async for _ in await rooms.images.import_from(f"{web}/short.tar", Import()):
             pass
     assert rooms.files() == {"layers/tmp"}
     assert rooms.events == []

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knarr.api.streams import DetachScanner, detach_sequence
-from knarr.errors import InvalidArgument
+from knarr.api.streams import RAW, DetachScanner, detach_sequence, refused_in_text
+from knarr.errors import InvalidArgument, NotFound
+from knarr.http.message import Hijack, Response
 
 
 def test_detach_keys_are_bytes_of_a_terminal() -> None:
@@ -35,3 +36,14 @@ def test_input_without_the_keys_passes_whole(pieces: list[bytes]) -> None:
     scanner = DetachScanner(b"\xfe\xff")
     clean = [piece.replace(b"\xff", b"").replace(b"\xfe", b"") for piece in pieces]
     assert b"".join(scanner.feed(piece)[0] for piece in clean) == b"".join(clean)
+
+
+async def test_a_refusal_is_a_line_of_text_where_streams_are_raw() -> None:
+    @refused_in_text
+    async def attach() -> Hijack:
+        raise NotFound("No such container: web")
+
+    answer = await attach()
+    assert isinstance(answer, Response)
+    assert (answer.status, answer.body) == (404, b"No such container: web\r\n")
+    assert answer.headers == {"Content-Type": RAW}
