@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from knarr.api.logins import logins_for_search, logins_of, named
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, image_shape
-from knarr.api.versions import ApiVersion
 from knarr.dockerfile.changes import edited
 from knarr.errors import InvalidArgument
 from knarr.http.message import Request, Response
@@ -27,7 +26,6 @@ from knarr.spec.oci.platform import normalized, parse_platform
 
 _NO_FILTERS = Filters({})
 _TAR = {"Content-Type": "application/x-tar"}
-_SEVERAL_PLATFORMS_SINCE: ApiVersion = (1, 52)
 
 
 @route("GET", "/images/json")
@@ -47,13 +45,11 @@ async def images(
 @route("GET", "/images/get")
 async def save_several(
     engine: Engine,
-    version: ApiVersion,
     *,
     names: tuple[str, ...] = (),
     platform: tuple[str, ...] = (),
 ) -> Response:
     """ImageGetAll."""
-    _check_several(platform, version)
     if not names:
         raise InvalidArgument("no image was named: give names=IMAGE")
     return Response(headers=_TAR, body=engine.images.save(names, _platforms(platform)))
@@ -63,13 +59,11 @@ async def save_several(
 async def load(
     engine: Engine,
     request: Request,
-    version: ApiVersion,
     *,
     quiet: bool = False,
     platform: tuple[str, ...] = (),
 ) -> AsyncIterator[Progress]:
     """ImageLoad: archives as `save` of any Docker writes them, and OCI layouts."""
-    _check_several(platform, version)
     wanted = _platforms(platform)
     return engine.images.load(aiter(request.body), quiet=quiet, platforms=wanted)
 
@@ -133,15 +127,6 @@ def _platform(text: str) -> Platform | None:
     return normalized(decode(text, Platform)) if text else None
 
 
-def _check_several(platforms: tuple[str, ...], version: ApiVersion) -> None:
-    """Raises InvalidArgument, in Docker's words, for several where one is the most."""
-    if len(platforms) > 1 and version < _SEVERAL_PLATFORMS_SINCE:
-        raise InvalidArgument(
-            "multiple platform parameters are not supported in this API version; "
-            "use API version 1.52 or later"
-        )
-
-
 def _platforms(texts: tuple[str, ...]) -> tuple[Platform, ...]:
     return tuple(normalized(decode(each, Platform)) for each in texts)
 
@@ -198,11 +183,8 @@ async def history(engine: Engine, name: str, *, platform: str = "") -> Sequence[
 
 
 @route("GET", "/images/{name:path}/get")
-async def save(
-    engine: Engine, name: str, version: ApiVersion, *, platform: tuple[str, ...] = ()
-) -> Response:
+async def save(engine: Engine, name: str, *, platform: tuple[str, ...] = ()) -> Response:
     """ImageGet."""
-    _check_several(platform, version)
     return Response(headers=_TAR, body=engine.images.save((name,), _platforms(platform)))
 
 

@@ -24,6 +24,7 @@ from knarr.image.removing import Removing
 from knarr.image.save import size_bytes
 from knarr.image.sharing import NameOf, explained, facts
 from knarr.image.showing import Showing
+from knarr.image.web import Download, url_of
 from knarr.reference import Reference
 from knarr.snapshot import Layers
 from knarr.snapshot import rows as layer_rows
@@ -302,6 +303,11 @@ class ImageService:
         The message's status is the new image's ID. Raises as ``load`` does.
         """
         return self._archives.import_(source, wanted, self.add)
+
+    async def import_from(self, source: str, wanted: Import) -> AsyncIterator[Progress]:
+        """The same from a URL; raises NotFound and Unavailable before the first message."""
+        download = await asyncio.to_thread(Download, url_of(source))
+        return self._archives.import_from(download, wanted, self.add)
 
     def bootstrap(self, wanted: Bootstrap, scratch: Path) -> AsyncIterator[Progress]:
         """A base image from the distribution's packages; ``scratch`` is a folder for its work.
