@@ -62,6 +62,11 @@ def _compose_plugin() -> str | None:
     return None if place.exists() else f"{place} is not there: `make setup-test` puts it there"
 
 
+def _client_libraries() -> str | None:
+    lacks = [name for name in ("testcontainers", "aiodocker") if not peer(name).exists()]
+    return f"{peer('')} has no {', '.join(lacks)}: run `make setup-test`" if lacks else None
+
+
 def _dockerd() -> str | None:
     return _root() or _program("dockerd")()
 
@@ -73,6 +78,7 @@ ABILITIES: dict[str, Probe] = {
     "erofs": _erofs,
     "dockerd": _dockerd,
     "compose-plugin": _compose_plugin,
+    "client-libraries": _client_libraries,
     **{
         name: _program(name)
         for name in (
