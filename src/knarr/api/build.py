@@ -102,6 +102,7 @@ async def build(
         no_cache=nocache,
         no_cache_filter=own.no_cache_filter,
         cache_from=read_strings("cachefrom", cachefrom),
+        cache_from_alone=not knarr,
         pull=pull,
         remove=rm or forcerm,
         squash=squash,

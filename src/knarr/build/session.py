@@ -1,6 +1,6 @@
 """What one build brings with it: contexts, secrets, and how it wants things done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from knarr.build.progress import Listener, Silence
 from knarr.build.runner import Resources
 from knarr.build.tree import Tree
 from knarr.errors import KnarrError
-from knarr.ids import Digest
+from knarr.ids import DiffId, Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Session:
     proxies: variables that steps see and the cache does not. hosts: names for /etc/hosts.
     epoch_ns: SOURCE_DATE_EPOCH. uncached: vertices that are done anew.
     lease: who holds the layers that the build is given until it is over.
+    trusted: layers of images by which a step must have come to be taken from the cache; None: any.
     timeout_s: of one step. allowed: what a step may have only if the client says so.
     """
 
@@ -31,6 +32,7 @@ class Session:
     epoch_ns: int | None = None
     no_cache: bool = False
     uncached: frozenset[Digest] = frozenset()
+    trusted: Sequence[tuple[DiffId, ...]] | None = None
     lease: str = ""
     timeout_s: float | None = None
     allowed: frozenset[str] = frozenset()

@@ -244,7 +244,7 @@ class _Solving:
     def _look_up(self, key: Digest) -> Layered | None:
         """The result that the key leads to, if its layers are still there."""
         record = rows.find(self._solver.db, key)
-        if record is None or not all(self._solver.layers.has(each) for each in record.diff_ids):
+        if record is None or not self._is_good(record.diff_ids):
             return None
         with self._solver.db.transaction() as tx:
             rows.used(tx, record.id)
@@ -256,7 +256,7 @@ class _Solving:
     ) -> Layered | None:
         """The same by what the inputs came to; from now on the definition leads there, too."""
         record = rows.find(self._solver.db, content_key)
-        if record is None or not all(self._solver.layers.has(each) for each in record.diff_ids):
+        if record is None or not self._is_good(record.diff_ids):
             return None
         found = Layered(diff_ids=record.diff_ids, time_ns=record.time_ns, marks=base.marks)
         found = found.marked(vertex.digest)
@@ -265,6 +265,13 @@ class _Solving:
             rows.add_key(tx, record.id, key, found.marks)
             self._hold(tx, found.diff_ids)
         return found
+
+    def _is_good(self, diff_ids: tuple[DiffId, ...]) -> bool:
+        """Whether the layers are still there, and those of an image that is trusted."""
+        trusted = self._session.trusted
+        return all(self._solver.layers.has(each) for each in diff_ids) and (
+            trusted is None or any(image[: len(diff_ids)] == diff_ids for image in trusted)
+        )
 
     def _hold(self, tx: Transaction, diff_ids: Sequence[DiffId]) -> None:
         """So that no prune takes away, in the middle of a build, what it has been given."""

@@ -3,7 +3,7 @@
 A cache travels as an image (build/portable.py), so registries and archives are the images' own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -38,6 +38,7 @@ class Caches:
         self._images = images
         self._bases = bases
         self._say = say
+        self._taken: list[Image] = []
 
     async def take_in(self) -> None:
         """From each image that the client names. One that cannot be had is told, and no failure."""
@@ -48,9 +49,15 @@ class Caches:
             except KnarrError as error:
                 self._note(f"cache {ref} is not used: {error}\n")
                 continue
+            self._taken.append(image)
             self._adopt(ref, image)
             if here is None:
                 await self._images.remove(ref)  # the cache holds what it needs of it
+
+    def trusted(self) -> Sequence[Image] | None:
+        """The images by which a step must have come to count as done; None: it need not."""
+        asked = self._request
+        return self._taken if asked.cache_from and asked.cache_from_alone else None
 
     def _adopt(self, ref: str, image: Image) -> None:
         if not image.document.build_cache:

@@ -39,8 +39,10 @@ class BuildRequest:
     keep_failed: when a command fails, the state before it becomes an image.
     debug_step: the build ends before this step, and the state is an image; 0 for all of it.
     allow: ``network.host``, ``security.insecure``.
-    cache_from: images whose config may tell of steps. cache_to: the name of an image to be made
-    that tells of this build's steps; with cache_whole, of those of other stages, too.
+    cache_from: images whose config may tell of steps. cache_from_alone: only steps by which one of
+    them came are taken from the cache, as the classic builder has it.
+    cache_to: the name of an image to be made that tells of this build's steps; with cache_whole,
+    of those of other stages, too.
     inline_cache: the result itself tells of them.
     trace: documents for knarr's own client instead of text for people.
     """
@@ -59,6 +61,7 @@ class BuildRequest:
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
+    cache_from_alone: bool = False
     cache_to: str = ""
     cache_whole: bool = False
     inline_cache: bool = False

@@ -141,7 +141,7 @@ class Building:
                 return self._base_ids[op.reference]
             return NewImage(config=image_config(plan, step.after, result)).id
 
-        came_by = self._images.beginnings()
+        came_by = self._images.beginnings(self._caches.trusted())
 
         def is_old(step: Step, result: Layered) -> bool:
             return came_by(decode(image_config(plan, step.after, result), ImageDocument))
@@ -161,7 +161,7 @@ class Building:
         return self._last.why(Worked(slots[step.number], worked(step.vertex), inputs))
 
     def _session(self, plan: Plan, listener: StepListener, lease: str) -> Session:
-        request = self._request
+        request, trusted = self._request, self._caches.trusted()
         return Session(
             contexts=self._prepared.opened.trees,
             secrets=self._prepared.opened.secrets,
@@ -172,6 +172,7 @@ class Building:
             epoch_ns=None if plan.epoch is None else plan.epoch * _SECOND_NS,
             no_cache=request.no_cache,
             uncached=_uncached(plan, request.no_cache_filter),
+            trusted=None if trusted is None else tuple(image.diff_ids for image in trusted),
             lease=lease,
             timeout_s=request.timeout_s,
             allowed=request.allowed,

@@ -90,9 +90,9 @@ class ImageService:
         """By its whole ID. Raises NotFound."""
         return self._catalogue.get(image)
 
-    def beginnings(self) -> Callable[[ImageDocument], bool]:
-        """Whether an image that is here now came by the same steps, and perhaps others after."""
-        known = [image.document for image in rows.every(self._db)]
+    def beginnings(self, among: Sequence[Image] | None = None) -> Callable[[ImageDocument], bool]:
+        """Whether an image came by the same steps, and perhaps others after; None: any here now."""
+        known = [image.document for image in (rows.every(self._db) if among is None else among)]
         return lambda asked: any(_begins_with(each, asked) for each in known)
 
     # -- showing -----------------------------------------------------------------------------

@@ -99,6 +99,19 @@ async def test_the_text_is_the_classic_builders(yard: Yard) -> None:
     assert again.image == told.image
 
 
+async def test_of_a_cache_that_a_classic_client_names_nothing_else_is_taken(yard: Yard) -> None:
+    dockerfile = "FROM busybox\nRUN echo hi >made\nENV A=b\nRUN echo again\n"
+    await yard.build(dockerfile, tags=("app",))
+
+    async def reused(*images: str, alone: bool = True) -> int:
+        told = await yard.build(dockerfile, cache_from=images, cache_from_alone=alone)
+        return told.text.count("Using cache")
+
+    assert await reused("app") == 3
+    assert await reused("busybox", alone=False) == 3
+    assert await reused("busybox") == 0
+
+
 async def test_standard_error_is_marked_as_docker_marks_it(yard: Yard) -> None:
     told = await yard.build("FROM busybox\nRUN echo out; echo oops >&2\n")
     assert "\x1b[91moops\n\x1b[0m" in told.text
