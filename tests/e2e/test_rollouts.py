@@ -14,6 +14,7 @@ import pytest
 from e2e.conftest import PeerDocker
 from support.daemon import Daemon
 from support.load import Load
+from support.named_load import NamedLoad
 from support.waiting import until
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
@@ -107,6 +108,39 @@ def test_a_rollout_under_load_drops_no_request(project: Project) -> None:
     assert load.failures == []
     assert set(load.answers) == {"one", "two"}
     assert set(project.containers()) == {"knroll-web-1", "knroll-web-2"}
+
+
+# Nothing of the host's leads to it: who connects, asks for its name. It listens a while after its
+# start.
+NAMED = """
+name: knroll
+services:
+  web:
+    image: busybox
+    command: sh -c "echo ${VERSION:-one} > /index.html; sleep 0.5; exec httpd -f -p 80 -h /"
+    expose: ["80"]
+    stop_signal: SIGKILL
+    deploy: {replicas: 2, update_config: {order: start-first}}
+  client: {image: busybox, command: sleep 1000, stop_signal: SIGKILL}
+"""
+
+
+def test_a_name_leads_to_none_that_is_about_to_be_stopped_or_does_not_listen_yet(
+    project: Project,
+) -> None:
+    project.file.write_text(NAMED)
+    project.up()
+    shown = project.daemon.ask("GET", "/containers/knroll-client-1/json")
+    with NamedLoad(shown["State"]["Pid"], "web", 80) as load:
+        until(lambda: load.answers["one"] > 50)
+        load.failures.clear()  # both of the first were not there yet
+        project.up(VERSION="two")
+        seen = load.answers["two"]
+        until(lambda: load.answers["two"] > seen + 50)
+        scaled = project.compose("up", "-d", "--scale", "web=1", VERSION="two")
+        assert scaled.returncode == 0, scaled.stderr
+    assert load.failures == []
+    assert set(load.answers) == {"one", "two"}
 
 
 def test_a_rollout_to_a_broken_image_is_rolled_back_and_drops_no_request(project: Project) -> None:

@@ -1,17 +1,30 @@
-"""Host ports that several containers share: knarr's own endpoints."""
+"""Host ports and names that several containers share: knarr's own endpoints."""
 
 from collections.abc import Sequence
 
 from knarr.api.router import route
 from knarr.network import Backend
 from knarr.services import Engine
-from knarr.spec.docker.shared_ports import Drained, PortBackend, SharedPort
+from knarr.spec.docker.shared_ports import ContainerTurn, Drained, PortBackend, SharedPort
 
 
 @route("GET", "/knarr/ports")
 async def ports(engine: Engine) -> Sequence[SharedPort]:
     """Who is behind which port, and gets new connections."""
     return [_shown(each) for each in engine.networks.shared_ports()]
+
+
+@route("GET", "/knarr/turns")
+async def turns(engine: Engine) -> Sequence[ContainerTurn]:
+    """Of the running containers that may share something: who gets new connections."""
+    return [
+        ContainerTurn(
+            container=container,
+            state=turn.value,
+            shares_ports=bool(engine.networks.shared_by(container)),
+        )
+        for container, turn in engine.networks.turns().items()
+    ]
 
 
 @route("POST", "/knarr/containers/{ref}/drain")

@@ -8,7 +8,6 @@ from knarr.compose.attributes.stop_grace_period import seconds
 from knarr.compose.observed import Observed, name_of, service_of
 from knarr.compose.project import Project, Service
 from knarr.compose.reasons import DIVERGED
-from knarr.compose.rolling import fixed_ports
 from knarr.spec.docker.container import ContainerSummary
 
 _GRACE_S = 10  # the engine's own, where a service says nothing
@@ -76,7 +75,7 @@ class Draft:
     def _drain_s(self, container: ContainerSummary) -> int:
         """Others of its service may answer in its place."""
         service = self.project.all_services.get(service_of(container))
-        if service is None or not self.observed.shares_ports or not fixed_ports(service):
+        if service is None or not self.observed.shares_ports:
             return 0
         return grace_seconds(service)
 

@@ -44,7 +44,7 @@ class Observed:
     images: Mapping[str, ImageInspect] = field(default_factory=dict)  # by the name services use
     inspected: Mapping[str, ContainerInspect] = field(default_factory=dict)  # by id
     api: tuple[int, int] = (1, 41)
-    shares_ports: bool = False  # the engine can put several containers behind one port
+    shares_ports: bool = False  # the engine has several containers take turns at ports
     draining: frozenset[str] = frozenset()  # identifiers of those that get no new connections
 
     def of_service(self, service: str) -> list[ContainerSummary]:

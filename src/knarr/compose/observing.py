@@ -7,11 +7,10 @@ from knarr.compose import labels
 from knarr.compose.engine import Engines
 from knarr.compose.observed import Observed
 from knarr.compose.project import Project
-from knarr.compose.rolling import fixed_ports
 from knarr.spec.docker.container import ContainerInspect, ContainerSummary
 from knarr.spec.docker.image import ImageInspect
 from knarr.spec.docker.network import Network
-from knarr.spec.docker.shared_ports import SharedPort
+from knarr.spec.docker.shared_ports import ContainerTurn
 from knarr.spec.docker.volume import VolumeList
 
 
@@ -23,28 +22,16 @@ def containers_of(engines: Engines, project: str) -> tuple[ContainerSummary, ...
 
 def observe(engines: Engines, project: Project, separator: str = "-") -> Observed:
     """Everything that a plan for the project depends on."""
-    shared = _shared_ports(engines, project)
+    turns = engines.ask_for(ports.turns(), tuple[ContainerTurn, ...])  # None: it knows of none
     return Observed(
         containers=containers_of(engines, project.name),
         networks=engines.ask(networks.list_(), tuple[Network, ...]),
         volumes={each.name: each for each in engines.ask(volumes.list_(), VolumeList).volumes},
         images=images_of(engines, project, separator),
         api=engines.api,
-        shares_ports=shared is not None,
-        draining=frozenset(
-            backend.container
-            for port in shared or ()
-            for backend in port.containers
-            if backend.state == "draining"
-        ),
+        shares_ports=turns is not None,
+        draining=frozenset(each.container for each in turns or () if each.state == "draining"),
     )
-
-
-def _shared_ports(engines: Engines, project: Project) -> tuple[SharedPort, ...] | None:
-    """None where the engine knows of no such thing, or nothing depends on it."""
-    if not any(fixed_ports(each) for each in project.services.values()):
-        return None
-    return engines.ask_for(ports.shared(), tuple[SharedPort, ...])
 
 
 def images_of(engines: Engines, project: Project, separator: str = "-") -> dict[str, ImageInspect]:

@@ -7,7 +7,7 @@ from knarr.client.calls import containers, ports
 from knarr.compose.engine import Engines
 from knarr.errors import KnarrError
 from knarr.spec.docker.container import ContainerInspect
-from knarr.spec.docker.shared_ports import SharedPort
+from knarr.spec.docker.shared_ports import ContainerTurn
 
 _STEP_S: Final = 0.1
 _SETTLE_S: Final = 1.0  # that a container must last about which nothing else can be known
@@ -62,17 +62,14 @@ class Wellness:
         return True, state.health.status == "healthy"
 
     def _listens(self, identifier: str) -> bool | None:
-        """None where nobody knows: it shares no port, or the engine does not tell."""
+        """None where nobody knows: it shares nothing, or the engine does not tell."""
         if not self._shares_ports:
             return None
-        shared = self._engines.ask(ports.shared(), tuple[SharedPort, ...])
-        states = [
-            backend.state
-            for port in shared
-            for backend in port.containers
-            if backend.container == identifier
-        ]
-        return all(state == "ready" for state in states) if states else None
+        turns = self._engines.ask(ports.turns(), tuple[ContainerTurn, ...])
+        own = next((each for each in turns if each.container == identifier), None)
+        if own is None or (own.state == "ready" and not own.shares_ports):
+            return None
+        return own.state == "ready"
 
     def _unwell(self, identifier: str, reason: str) -> KnarrError:
         output = b"".join(self._output(identifier)).decode(errors="replace").strip()

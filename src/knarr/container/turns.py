@@ -1,8 +1,8 @@
-"""Containers that share host ports with others: from when on they get connections, and until when.
+"""Containers that share host ports or names with others: from when on they get connections.
 
 One with a health check has its turn while it is healthy; one without, once it listens on all the
-ports that it shares. Before it ends it drains: others get the new connections, and it ends the ones
-that it has.
+ports that it shares, or on one that it exposes where it shares names only. Before it ends it
+drains: others get the new connections, and it ends the ones that it has.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from knarr.container.watches import ContainerWatch
 from knarr.ids import ContainerId
 from knarr.kernel import sockets
 from knarr.network import NetworkService, Turn
+from knarr.network.requests import container_port
 from knarr.spec.docker.health import Health
 
 PORT_GROUP: Final = "io.knarr.port-group"
@@ -21,7 +22,9 @@ _COMPOSE: Final = "com.docker.compose."
 _POLL_SECONDS: Final = 0.02
 _SLOW_POLL_SECONDS: Final = 0.25
 _EAGER_POLLS: Final = 250
+_EXPOSED_SECONDS: Final = 10.0  # images expose what nobody listens on: that is not waited for
 _QUIET_POLLS: Final = 5  # without a connection: one may be on its way
+_QUIET_NAME_POLLS: Final = 25  # or somebody just asked for a name, and is to connect yet
 
 
 def port_group(labels: dict[str, str]) -> str:
@@ -44,17 +47,29 @@ class TurnWatch(ContainerWatch):
         self._networks = networks
 
     async def begin(self, container: Container) -> None:
-        """It runs. Nothing happens where it shares no port."""
-        if not self._networks.shared_by(container.id):
+        """It runs. Nothing happens where it shares nothing."""
+        if not self._takes_turns(container.id):
             return
         if probe_command(container.record.config) is not None:
             if container.state.health is not None:
                 await self.probed(container.id, container.state.health)
             return
-        self.watch(container.id, self._until_it_listens(container))
+        ports = self._exposed(container)
+        if self._networks.shared_by(container.id):
+            self.watch(container.id, self._until_it_listens(container))
+        elif ports and self._networks.shares_names(container.id):
+            self.watch(container.id, self._until_one_listens(container, ports))
+        else:
+            await self._networks.take_turns(container.id, Turn.READY)
+
+    def _takes_turns(self, container_id: ContainerId) -> bool:
+        known = self._networks.takes_turns(container_id)
+        return known or bool(self._networks.shared_by(container_id))
 
     async def probed(self, container_id: ContainerId, health: Health) -> None:
         """Its health check says something."""
+        if not self._takes_turns(container_id):
+            return
         if health.status == HEALTHY:
             await self._networks.take_turns(container_id, Turn.READY)
         elif health.status == UNHEALTHY:
@@ -67,6 +82,17 @@ class TurnWatch(ContainerWatch):
             polls += 1
             await asyncio.sleep(_POLL_SECONDS if polls < _EAGER_POLLS else _SLOW_POLL_SECONDS)
         await self._networks.take_turns(container.id, Turn.READY)
+
+    async def _until_one_listens(self, container: Container, ports: set[int]) -> None:
+        for _ in range(round(_EXPOSED_SECONDS / _POLL_SECONDS)):
+            if ports & sockets.listening(container.state.pid):
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        await self._networks.take_turns(container.id, Turn.READY)
+
+    def _exposed(self, container: Container) -> set[int]:
+        exposed = map(container_port, container.record.config.exposed_ports or ())
+        return {port for port, protocol in exposed if protocol == "tcp"}
 
     def _tcp_ports(self, container: Container) -> set[int]:
         shared = self._networks.shared_by(container.id)
@@ -85,14 +111,18 @@ class TurnWatch(ContainerWatch):
         """
         await self._networks.take_turns(container.id, Turn.DRAINING)
         ports, pid = self._tcp_ports(container), container.state.pid
-        if self._networks.gets_connections(container.id):
+        by_name = self._networks.is_relieved(container.id)
+        if by_name:
+            ports |= sockets.listening(pid)
+        if self._networks.gets_connections(container.id) or not (ports or by_name):
             return sockets.connections(pid, ports)
+        wanted = _QUIET_NAME_POLLS if by_name else _QUIET_POLLS
         deadline = asyncio.get_running_loop().time() + seconds
         quiet = 0
         while True:
             left = sockets.connections(pid, ports)
             quiet = 0 if left else quiet + 1
-            if quiet >= _QUIET_POLLS or asyncio.get_running_loop().time() >= deadline:
+            if quiet >= wanted or asyncio.get_running_loop().time() >= deadline:
                 return left
             await asyncio.sleep(_POLL_SECONDS)
 

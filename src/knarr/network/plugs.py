@@ -61,7 +61,12 @@ class Plugs:
         requests: Sequence[EndpointRequest],
         ports: Sequence[PortRequest],
     ) -> None:
-        """Put a container that is on no network yet on all of ``requests``."""
+        """Put a container that is on no network yet on all of ``requests``.
+
+        One of a group waits for its turn from the beginning.
+        """
+        if member.group:
+            self.registry.directory.mark(member.id, Turn.WAITING)
         endpoints = self._endpoints(member, requests)
         try:
             published = self._publish(member, endpoints, ports)
@@ -159,6 +164,7 @@ class Plugs:
             for each in endpoints:
                 tx.emit(self._event("disconnect", each))
         self.ports.release(container)
+        self.registry.directory.unmark(container)
         self._forget(endpoints)
 
     def _give_up(self, container: ContainerId, endpoints: Sequence[Endpoint]) -> None:
@@ -170,10 +176,12 @@ class Plugs:
         entries = [*port_entries(self.ports.ports_of(container)), *shared.remove]
         self.worker.later(partial(self.host.unplug, _links(endpoints), entries, shared.add))
         self.ports.release(container)
+        self.registry.directory.unmark(container)
         self._forget(endpoints)
 
     async def take_turns(self, container: ContainerId, turn: Turn) -> None:
-        """Whether it gets new connections of the ports that it shares; in force on return."""
+        """Whether it gets new connections of what it shares with others; in force on return."""
+        self.registry.directory.mark(container, turn)
         change = self.shares.mark(container, turn)
         if change != Change():
             await self.worker.act(self.host.exchange, change.add, change.remove)

@@ -8,7 +8,7 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -486,7 +486,7 @@ class NetworkService:
         await self._plugs.disconnect(member, sandbox, self.resolve(network))
         self._settle()
 
-    # Ports that several containers share
+    # Ports and names that several containers share
 
     def shared_ports(self) -> Sequence[Sequence[Backend]]:
         """For each port that may be shared: the containers behind it."""
@@ -500,8 +500,26 @@ class NetworkService:
         """Whether new connections of a shared port may come to it; so too for want of others."""
         return self._shares.gets_connections(container)
 
+    def takes_turns(self, container: ContainerId) -> bool:
+        """Whether it was ever said whose turn it is: it may share something."""
+        return container in self._registry.directory.turns()
+
+    def turns(self) -> Mapping[ContainerId, Turn]:
+        """Of all running containers that take turns."""
+        return self._registry.directory.turns()
+
+    def shares_names(self, container: ContainerId) -> bool:
+        """Whether another container has a name that it has."""
+        directory = self._registry.directory
+        return any(directory.meets_others(each) for each in self._registry.of(container))
+
+    def is_relieved(self, container: ContainerId) -> bool:
+        """Whether a name of its leads to others instead."""
+        directory = self._registry.directory
+        return any(directory.is_relieved(each) for each in self._registry.of(container))
+
     async def take_turns(self, container: ContainerId, turn: Turn) -> None:
-        """Whether a container gets new connections of the ports that it shares.
+        """Whether a container gets new connections of the ports and names that it shares.
 
         In force on return. Content when it shares none.
         """

@@ -1,14 +1,14 @@
-"""Host ports that several containers share: who gets new connections, and the ruleset's elements.
+"""Host ports and names that several containers share: who gets new connections.
 
 Each port has a fixed number of slots, dealt out evenly among those who take part; the kernel picks
 one at random for each new connection. A connection that was made stays with its container, whoever
 takes part later. Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 from knarr.ids import ContainerId
 from knarr.network.model import Address, PublishedPort
@@ -16,10 +16,11 @@ from knarr.network.plan import Entry, slot_entry
 from knarr.network.ruleset import SLOTS
 
 Place = tuple[str, Address, int]
+T = TypeVar("T")
 
 
 class Turn(Enum):
-    """Whether a container gets new connections of the ports that it shares."""
+    """Whether a container gets new connections of the ports and names that it shares."""
 
     WAITING = "waiting"  # until it is healthy, or listens
     READY = "ready"
@@ -27,6 +28,14 @@ class Turn(Enum):
 
 
 _IN_THIS_ORDER: Final = (Turn.READY, Turn.WAITING, Turn.DRAINING)
+
+
+def first_in_turn(sharers: Sequence[T], turn_of: Callable[[T], Turn]) -> Sequence[T]:
+    """Those who are ready; where nobody is, those who are not yet are better than none."""
+    for turn in _IN_THIS_ORDER:
+        if chosen := [each for each in sharers if turn_of(each) is turn]:
+            return chosen
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +123,7 @@ class Shares:
         ]
 
     def _chosen(self, place: Place) -> Sequence[Backend]:
-        backends = self._backends(place)
-        for turn in _IN_THIS_ORDER:
-            if chosen := [each for each in backends if each.turn is turn]:
-                return chosen
-        return ()
+        return first_in_turn(self._backends(place), lambda each: each.turn)
 
     def _entries(self, places: Iterable[Place]) -> list[Entry]:
         return [

@@ -13,6 +13,7 @@ from knarr.network import dns
 from knarr.network.directory import Directory, View
 from knarr.network.forwarding import Cache, lifetime_seconds
 from knarr.network.model import Endpoint, Network
+from knarr.network.sharing import Turn
 from knarr.spec.docker.container import EndpointSettings
 
 FRONT = Network(id=NetworkId("f" * 64), name="front", driver="bridge", created_ns=1)
@@ -95,6 +96,29 @@ def test_one_alias_of_several_containers_has_all_their_addresses(directory: Dire
     directory.discard(WEB)
     assert known(directory, WEB2_VIEW, "pool") == {"172.18.0.3"}
     assert known(directory, WEB2_VIEW, "web") is None
+
+
+def test_a_name_leads_to_those_whose_turn_it_is_and_to_the_others_for_want_of_them(
+    directory: Directory,
+) -> None:
+    web, web2 = {"172.18.0.2", "fd00::2"}, {"172.18.0.3"}
+    directory.mark(WEB.container, Turn.DRAINING)
+    assert known(directory, WEB2_VIEW, "pool") == web2
+    assert known(directory, WEB2_VIEW, "web") == web
+    assert directory.is_relieved(WEB)
+    assert not directory.is_relieved(WEB2)
+    directory.mark(WEB2.container, Turn.WAITING)
+    assert known(directory, WEB2_VIEW, "pool") == web2
+    directory.mark(WEB.container, Turn.READY)  # not so: it is about to go
+    assert known(directory, WEB2_VIEW, "pool") == web2
+    directory.mark(WEB.container, Turn.WAITING)
+    assert known(directory, WEB2_VIEW, "pool") == web | web2
+    directory.mark(WEB.container, Turn.READY)
+    assert known(directory, WEB2_VIEW, "pool") == web
+    directory.unmark(WEB2.container)
+    assert known(directory, WEB2_VIEW, "pool") == web | web2
+    assert directory.meets_others(WEB)
+    assert not directory.meets_others(DB)
 
 
 def test_questions_are_answered_by_family(directory: Directory) -> None:

@@ -1,4 +1,4 @@
-"""Host ports that several containers have together. knarr's own: Docker has none."""
+"""Host ports and names that several containers have together. knarr's own: Docker has none."""
 
 from knarr.spec.document import Document
 
@@ -20,6 +20,17 @@ class SharedPort(Document):
     host_ip: str
     host_port: int
     containers: tuple[PortBackend, ...] = ()
+
+
+class ContainerTurn(Document):
+    """Whether a container gets new connections. state: as of a PortBackend.
+
+    shares_ports: ports of the host, not names only: "ready" then means that it was seen listening.
+    """
+
+    container: str
+    state: str
+    shares_ports: bool = False
 
 
 class Drained(Document):
