@@ -1,6 +1,7 @@
 """COPY and ADD carried out: sources to a layer's archive in one pass."""
 
 import itertools
+import os
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Final
 from knarr.build.context import SpooledArchive
 from knarr.build.draft import LayerDraft
 from knarr.build.graph import digest_of
+from knarr.build.merkle import beneath, said, with_digest
 from knarr.build.modes import Mode, mode_change
 from knarr.build.ops import Copy, Selection
 from knarr.build.owners import owner_ids
@@ -152,36 +154,33 @@ def _first_block(kind: Compression, pieces: Iterator[bytes | memoryview]) -> byt
 
 
 def selection_digest(tree: Tree, op: Copy, selection: Selection) -> Digest:
-    """What a COPY will see of a context, whose files know their digests: the cache's key.
+    """What a COPY will see of a context: the cache's key.
 
     Times do not count: a file that was only touched is the same file.
     """
     exclude = IgnoreRules.of(op.exclude) if op.exclude else None
     parts: list[object] = []
     for picked in pick(tree, selection.paths, parents=op.parents):
+        parts.append(picked.name)
+        if exclude is None:
+            parts += _whole(tree, picked)
+            continue
         placed = place(tree, picked, "", into=True, exclude=exclude, parents=op.parents)
-        parts += [picked.name, *(_said(each.path, each.entry) for each in placed)]
+        parts += [
+            (os.fsencode(each.path).hex(), said(with_digest(tree, each.entry)).hex())
+            for each in placed
+        ]
     return digest_of(parts)
 
 
 def subtree_digest(tree: Tree, path: str) -> Digest:
     """The same for what a bind mount shows of a context."""
-    picked = exactly(tree, posixpath.normpath(path).strip("/").strip("."))
-    return digest_of([_said(each.path, each.entry) for each in place(tree, picked, "", into=False)])
+    return digest_of(_whole(tree, exactly(tree, posixpath.normpath(path).strip("/").strip("."))))
 
 
-def _said(path: str, entry: Entry) -> tuple[object, ...]:
-    member = entry.member
-    return (
-        path.encode(errors="surrogateescape").hex() if not path.isascii() else path,
-        member.kind[0],
-        member.mode,
-        member.uid,
-        member.gid,
-        member.size,
-        member.link.hex(),
-        member.major,
-        member.minor,
-        entry.digest.hex(),
-        sorted((key.hex(), value.hex()) for key, value in member.xattrs.items()),
-    )
+def _whole(tree: Tree, picked: Picked) -> list[str]:
+    """What was picked, and all beneath it."""
+    entry = picked.entry
+    if not entry.is_directory:
+        return [said(with_digest(tree, entry)).hex()]
+    return [said(entry).hex(), beneath(tree, entry.path).hex()]

@@ -25,7 +25,7 @@ from knarr.ids import Digest
 
 BASE: Final = "base"
 _FILE: Final = "file "
-_FILES_TOLD: Final = 20_000  # more are told as one
+FILES_TOLD: Final = 20_000  # more are told as one
 
 Inputs = Mapping[str, str]
 
@@ -86,7 +86,7 @@ def key_of(op: Operation, inputs: Inputs) -> Digest:
 def pack(inputs: Inputs, files: Mapping[str, str]) -> bytes:
     """Inputs and the files among them, small enough to be kept."""
     told = dict(inputs)
-    if len(files) <= _FILES_TOLD:
+    if len(files) <= FILES_TOLD:
         told |= {_FILE + path: digest for path, digest in files.items()}
     return zlib.compress(msgspec.json.encode(told), 1)
 

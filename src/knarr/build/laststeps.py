@@ -115,6 +115,8 @@ def context_files(vertex: Vertex, trees: Mapping[str, Tree]) -> dict[str, str]:
             continue
         for picked in found:
             for each in place(tree, picked, "", into=True, exclude=exclude, parents=op.parents):
+                if len(files) > keys.FILES_TOLD:
+                    return files  # they will be told as one
                 if each.entry.member.kind != header.DIRECTORY:
                     mode = f"{each.entry.member.mode:o}"
                     said = each.entry.digest[:8].hex() or each.entry.member.link.hex()

@@ -97,13 +97,19 @@ def walk(tree: Tree, top: str, prune: Callable[[str], bool] | None = None) -> It
 
     prune: directories, by path, into which nobody needs to look.
     """
-    for name in tree.names(top):
-        entry = tree.entry(f"{top}/{name}" if top else name)
+    open_folders = [(top, iter(tree.names(top)))]
+    while open_folders:
+        folder, names = open_folders[-1]
+        name = next(names, None)
+        if name is None:
+            open_folders.pop()
+            continue
+        entry = tree.entry(f"{folder}/{name}" if folder else name)
         if entry is None:
             continue
         yield entry
         if entry.is_directory and not (prune and prune(entry.path)):
-            yield from walk(tree, entry.path, prune)
+            open_folders.append((entry.path, iter(tree.names(entry.path))))
 
 
 def implied_directory(path: str, mtime_ns: int = 0) -> Entry:
@@ -121,20 +127,24 @@ class ArchiveTree:
 
     def add(self, entry: Entry) -> None:
         """Parents that have no member of their own are made up."""
+        if entry.path in self.entries and not entry.is_directory:
+            self._forget_beneath(entry.path)
         path = entry.path
-        if path not in self.entries and path:
+        while path and path not in self.entries:
+            self.entries[path] = implied_directory(path)
             parent, _, name = path.rpartition("/")
-            if parent not in self.entries and parent:
-                self.add(implied_directory(parent))
             self.children.setdefault(parent, {})[name] = None
-        elif not entry.is_directory:
-            self._forget_beneath(path)
-        self.entries[path] = entry
+            path = parent
+        self.entries[entry.path] = entry
 
     def _forget_beneath(self, path: str) -> None:
-        for name in self.children.pop(path, ()):
-            self._forget_beneath(f"{path}/{name}")
-            self.entries.pop(f"{path}/{name}", None)
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            for name in self.children.pop(folder, ()):
+                inner = f"{folder}/{name}"
+                self.entries.pop(inner, None)
+                pending.append(inner)
 
     def remove(self, path: str) -> None:
         """Without the entry and what lies beneath it."""

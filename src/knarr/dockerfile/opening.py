@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from knarr.build.context import SpooledArchive
-from knarr.build.folder import FolderContext, folder_table
+from knarr.build.folder import FolderContext
+from knarr.build.foldertable import folder_table
 from knarr.build.graph import Vertex
 from knarr.build.ops import Context, Http
 from knarr.build.sources import Sources
