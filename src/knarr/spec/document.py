@@ -34,6 +34,7 @@ class SnakeDocument(msgspec.Struct, metaclass=_Frozen, omit_defaults=True):
 
 
 D = TypeVar("D")
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # the last: nested too deeply
 
 
 def encode(document: object) -> bytes:
@@ -50,16 +51,13 @@ def decode(raw: bytes | str, kind: type[D]) -> D:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError:
         return _decode_with_nulls(raw, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _BROKEN as error:
         raise InvalidArgument(f"invalid JSON: {error}") from error
 
 
 def decode_request(raw: bytes | str, kind: type[D]) -> D:
     """The same for what clients send: the names of fields count in any case, as Go reads them."""
-    try:
-        return _decode_with_nulls(raw, kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"invalid JSON: {error}") from error
+    return _decode_with_nulls(raw, kind)
 
 
 def _decode_with_nulls(raw: bytes | str, kind: type[D]) -> D:
@@ -68,6 +66,8 @@ def _decode_with_nulls(raw: bytes | str, kind: type[D]) -> D:
         return msgspec.convert(_without_nulls(plain, _shape(kind)), kind)
     except msgspec.ValidationError as error:
         raise InvalidArgument(f"invalid JSON document: {error}") from error
+    except _BROKEN as error:
+        raise InvalidArgument(f"invalid JSON: {error}") from error
 
 
 _shape: Callable[[Any], inspect.Type] = cache(inspect.type_info)

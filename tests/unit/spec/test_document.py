@@ -43,3 +43,20 @@ def test_a_clients_fields_count_in_any_case_and_the_right_one_first() -> None:
     assert decode_request(b'{"IMAGE":"wrong","Image":"right"}', ContainerCreate).image == "right"
     with pytest.raises(InvalidArgument, match="invalid JSON"):
         decode_request(b"{", ContainerCreate)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"\xa0{}", id="not UTF-8"),
+        pytest.param(b'{"Image":"\xa0"}', id="a string that is not"),
+        pytest.param(b'{"Image":["\xa0"]}', id="nor of the right shape"),
+        pytest.param(b'{"Labels":' * 5000 + b"1", id="nested too deeply"),
+        pytest.param(b"[" * 100_000, id="lists, very deeply"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_bytes_that_are_no_document_are_refused(raw: bytes) -> None:
+    for read in (decode, decode_request):
+        with pytest.raises(InvalidArgument, match="invalid JSON"):
+            read(raw, ContainerCreate)
