@@ -142,6 +142,8 @@ class _Builder:
         target = names.folder(member.link, member.name)
         if not target or target == plain:
             raise names.refused(member.name, "is a hard link to itself or to the root")
+        if target.startswith(plain + b"/"):  # what it replaces is gone before the link is made
+            raise _failed(member.name, errno.ENOENT)
         head, _, last = target.rpartition(b"/")
         source = self._found(head, member.name).children
         node = source.get(last) if source is not None else None
