@@ -177,3 +177,46 @@ def test_fsck_finds_nothing_and_a_lost_index_is_forgotten(daemon: Daemon, index:
     assert "1 wrong, 1 repaired, 0 left" in daemon.knarr("fsck", "--repair").stdout
     assert daemon.knarr("fsck").returncode == 0
     assert arch_of(daemon, "multi:1") == HERE
+
+
+def test_buildx_imagetools_shows_and_makes_indexes(
+    daemon: Daemon, registry: str, tmp_path: Path, index: str
+) -> None:
+    first, second = f"{registry}/one/multi:1", f"{registry}/two/multi:2"
+    good(daemon, "tag", "multi:1", first)
+    good(daemon, "push", first)
+    tools = ("buildx", "imagetools")
+    told = good(daemon, *tools, "inspect", first)
+    assert f"Digest:    {index}" in told
+    assert f"Platform:  linux/{OTHER}" in told
+    raw = daemon.knarr(*tools, "inspect", "--raw", first).stdout
+    assert images.digest(raw.encode()) == index
+    one = good(daemon, *tools, "inspect", "--format", "{{.Manifest.Digest}}", first)
+    assert one == index
+
+    facts = tmp_path / "facts.json"
+    good(daemon, *tools, "create", "--annotation", "index:note=ahoy", "--platform",
+         f"linux/{OTHER}", "--metadata-file", str(facts), "-t", second, first)  # fmt: skip
+    made = json.loads(good(daemon, *tools, "inspect", "--raw", second))
+    assert made["annotations"] == {"note": "ahoy"}
+    assert len(made["manifests"]) == 2  # the platform, and what attests to it
+    assert json.loads(facts.read_text())["containerimage.digest"] == good(
+        daemon, *tools, "inspect", "--format", "{{.Manifest.Digest}}", second
+    )
+    good(daemon, *tools, "create", "--append", "-t", second, first)
+    assert len(json.loads(good(daemon, *tools, "inspect", "--raw", second))["manifests"]) == 4
+    dry = good(daemon, *tools, "create", "--dry-run", first)
+    assert len(json.loads(dry)["manifests"]) == 4
+    assert "no sources specified" in bad(daemon, *tools, "create", "-t", second)
+    assert "imagetools" in good(daemon, "buildx", "--help")
+    assert "inspect" in good(daemon, *tools, "--help")
+
+
+def test_templates_print_what_was_looked_into(daemon: Daemon, index: str) -> None:
+    assert good(daemon, "image", "show", "--format", "{{.Platform}}", "multi:1") == f"linux/{HERE}"
+    assert json.loads(good(daemon, "image", "show", "--format", "json", "multi:1"))["Steps"]
+    same = good(daemon, "image", "diff", "--format", "{{.SharedLayers}} {{len .Files}}",
+                "multi:1", "multi:1")  # fmt: skip
+    assert same == "2 0"
+    assert good(daemon, "fsck", "--format", "{{len .Problems}}") == "0"
+    assert "failed to parse template" in bad(daemon, "fsck", "--format", "{{")

@@ -161,13 +161,15 @@ def _commands() -> Candidates:
     singles = [path for path in (*paths(), *PROGRAMS) if " " not in path]
     singles += [word for word in SPELLINGS if " " not in word]
     return [(word, _summary(SPELLINGS.get(word, word))) for word in singles] + [
-        (group, told) for group, told in GROUPS.items()
+        (group, told) for group, told in GROUPS.items() if " " not in group
     ]
 
 
 def _members(group: str) -> Candidates:
     own = [path for path in (*paths(), *PROGRAMS) if path.startswith(f"{group} ")]
-    return [(path.partition(" ")[2], _summary(path)) for path in own]
+    told = {path.removeprefix(f"{group} ").partition(" ")[0]: _summary(path) for path in own}
+    inner = {each: GROUPS[f"{group} {each}"] for each in told if f"{group} {each}" in GROUPS}
+    return list((told | inner).items())
 
 
 def _summary(path: str) -> str:

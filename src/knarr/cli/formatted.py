@@ -79,6 +79,14 @@ def unescaped(form: str) -> str:
     return form.replace("\\t", "\t").replace("\\n", "\n")
 
 
+def one(cli: Cli, document: Any, form: str) -> None:
+    """Print a single document: ``json``, or a template that sees its keys as fields."""
+    if form == "json":
+        cli.print(json_text(document))
+        return
+    cli.print(renderer(unescaped(form))(document))
+
+
 def renderer(source: str) -> Callable[[Any], str]:
     try:
         template = Template(source)

@@ -49,7 +49,7 @@ def group_help(group: str) -> str:
     own |= {path: path for path in PROGRAMS}
     known = own if any(path.startswith(f"{group} ") for path in own) else SPELLINGS
     rows = [
-        (word.partition(" ")[2], _summary(path))
+        (word.removeprefix(f"{group} "), _summary(path))
         for word, path in known.items()
         if word.startswith(f"{group} ")
     ]

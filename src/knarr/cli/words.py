@@ -73,6 +73,7 @@ SPELLINGS: Final[dict[str, str]] = {
 GROUPS: Final[dict[str, str]] = {
     "builder": "Manage builds",
     "buildx": "Build with the words of Docker's plugin",
+    "buildx imagetools": "Look at images in registries, and make indexes of them",
     "compose": "Define and run projects of several containers",
     "container": "Manage containers",
     "context": "Manage contexts",
@@ -145,6 +146,11 @@ def find(words: list[str]) -> tuple[str, str, list[str]]:
     if first in GROUPS:
         if not rest or rest[0].startswith("-"):
             return first, first, rest
+        inner = f"{first} {rest[0]}"
+        if inner in GROUPS:
+            named = len(rest) > 1 and not rest[1].startswith("-")
+            path = f"{inner} {rest[1]}" if named else inner
+            return path, path, rest[1 + named :]
         path = SPELLINGS.get(f"{first} {rest[0]}", f"{first} {rest[0]}")
         return path, path, rest[1:]  # within its group a command goes by its own name
     return SPELLINGS.get(first, first), first, rest

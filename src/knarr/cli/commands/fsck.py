@@ -3,10 +3,10 @@ from typing import Any
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.exit import Exit
+from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.progress import show_progress
 from knarr.cli.text import counted
 from knarr.client.calls import system
-from knarr.errors import InvalidArgument
 from knarr.units import human_size
 
 REPAIRED, LEFT = 1, 4  # exit codes, as fsck(8) has them
@@ -20,21 +20,19 @@ REPAIRED, LEFT = 1, 4  # exit codes, as fsck(8) has them
 def fsck(
     cli: Cli,
     *,
-    format_: Annotated[str, Flag('"json": print the engine\'s report')] = "",
+    format_: Annotated[str, Flag(FORMAT_HELP)] = "",
     repair: Annotated[bool, Flag("Put right what can be")] = False,
 ) -> int:
     """Check the engine's store, and repair it"""
-    if format_ not in ("", "json"):
-        raise InvalidArgument(f"unknown format {format_!r}: there is json")
     report: dict[str, Any] = {}
     progress = None if format_ else cli.err
     show_progress(cli.engine.lines(system.fsck(repair=repair)), progress, aux=report.update)
     if not report:
         raise Exit(1, "the engine ended before the check was over")
     if format_:
-        from json import dumps
+        from knarr.cli.formatted import one
 
-        cli.print(dumps(report))
+        one(cli, report, format_)
     else:
         _show(cli, report)
     problems = report["Problems"]

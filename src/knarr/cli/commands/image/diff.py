@@ -2,9 +2,9 @@ from typing import Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
+from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.text import short
 from knarr.client.calls import images
-from knarr.errors import InvalidArgument
 from knarr.units import human_size
 
 
@@ -19,17 +19,15 @@ def diff(
     before: str,
     after: str,
     *,
-    format_: Annotated[str, Flag('"json": print the engine\'s answer')] = "",
+    format_: Annotated[str, Flag(FORMAT_HELP)] = "",
 ) -> int:
     """Show how one image differs from another: files and settings"""
-    if format_ not in ("", "json"):
-        raise InvalidArgument(f"unknown format {format_!r}: there is json")
     found = cli.engine.ask(images.diff(before, after))
     differ = bool(found["Files"] or found["Settings"])
     if format_:
-        from json import dumps
+        from knarr.cli.formatted import one
 
-        cli.print(dumps(found))
+        one(cli, found, format_)
         return int(differ)
     for each in found["Settings"]:
         cli.print(f"{each['Name']}: {each['Before'] or 'nothing'} → {each['After'] or 'nothing'}")

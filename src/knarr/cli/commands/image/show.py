@@ -2,10 +2,10 @@ from typing import Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
+from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.table import aligned
 from knarr.cli.text import ellipsis, short
 from knarr.client.calls import images
-from knarr.errors import InvalidArgument
 from knarr.units import human_size
 
 _STEP_WIDTH = 60
@@ -17,17 +17,15 @@ def show(
     image: str,
     *,
     files: Annotated[bool, Flag("List each file that a layer adds, changes or removes")] = False,
-    format_: Annotated[str, Flag('"json": print the engine\'s answer')] = "",
+    format_: Annotated[str, Flag(FORMAT_HELP)] = "",
     no_trunc: Annotated[bool, Flag("Print whole values")] = False,
 ) -> None:
     """Show the layers of an image: who made each, its files, what is wasted"""
-    if format_ not in ("", "json"):
-        raise InvalidArgument(f"unknown format {format_!r}: there is json")
     found = cli.engine.ask(images.show(image, files=files))
     if format_:
-        from json import dumps
+        from knarr.cli.formatted import one
 
-        cli.print(dumps(found))
+        one(cli, found, format_)
         return
     names = ", ".join(found["Names"]) or "no name"
     share = f" ({found['Wasted'] * 100 // found['Size']}%)" if found["Size"] else ""
