@@ -1,5 +1,6 @@
 """Asks the engine what there is of a project: the questions that a plan begins with."""
 
+from collections import defaultdict
 from dataclasses import replace
 
 from knarr.client.calls import containers, images, networks, ports, volumes
@@ -12,6 +13,7 @@ from knarr.spec.docker.image import ImageInspect
 from knarr.spec.docker.network import Network
 from knarr.spec.docker.shared_ports import ContainerTurn
 from knarr.spec.docker.volume import VolumeList
+from knarr.spec.oci.platform import parse_platform
 
 
 def containers_of(engines: Engines, project: str) -> tuple[ContainerSummary, ...]:
@@ -36,9 +38,26 @@ def observe(engines: Engines, project: Project, separator: str = "-") -> Observe
 
 def images_of(engines: Engines, project: Project, separator: str = "-") -> dict[str, ImageInspect]:
     """The images that the services use, as far as they are there."""
-    names = {service.image_name(project.name, separator) for service in project.services.values()}
-    found = {name: engines.ask_for(images.inspect(name), ImageInspect) for name in sorted(names)}
+    platforms: dict[str, set[str]] = defaultdict(set)
+    for service in project.services.values():
+        wanted = str(service.get("platform") or "")
+        platforms[service.image_name(project.name, separator)].add(wanted)
+    found = {
+        name: _image(engines, name, min(asked) if len(asked) == 1 else "")
+        for name, asked in sorted(platforms.items())
+    }
     return {name: image for name, image in found.items() if image is not None}
+
+
+def _image(engines: Engines, name: str, platform: str) -> ImageInspect | None:
+    """Of a name with several platforms the one that its services want, where it is there."""
+    if platform:
+        wanted = parse_platform(platform)
+        parts = {"os": wanted.os, "architecture": wanted.architecture, "variant": wanted.variant}
+        asked = images.inspect(name, platform={key: each for key, each in parts.items() if each})
+        if (found := engines.ask_for(asked, ImageInspect)) is not None:
+            return found
+    return engines.ask_for(images.inspect(name), ImageInspect)
 
 
 def with_details(engines: Engines, observed: Observed, identifiers: list[str]) -> Observed:
