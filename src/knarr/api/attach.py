@@ -94,6 +94,8 @@ async def attach_websocket(
 
 
 async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Conversation:
+    if wishes.logs and not wishes.stream:
+        await engine.views.first_words(container.id)
     channel, place = await engine.containers.attach(
         container.id,
         stdin=wishes.stdin and wishes.stream,

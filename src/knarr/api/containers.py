@@ -252,6 +252,8 @@ async def logs(
     container = engine.views.find(ref)
     if not is_readable(container.record.host.log_config):
         raise Unsupported("configured logging driver does not support reading")
+    if not follow:
+        await engine.views.first_words(container.id)
     now_ns = time.time_ns()
     query = LogQuery(
         stdout=stdout,

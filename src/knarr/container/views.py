@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
+from typing import Final
 
 from knarr.container import documents, filters
 from knarr.container.documents import Surroundings
@@ -15,9 +16,12 @@ from knarr.container.usage import UsageReader
 from knarr.errors import InvalidArgument, NotFound
 from knarr.image import ImageService
 from knarr.runtime import Keeper
+from knarr.runtime.firstwords import first_words
 from knarr.runtime.log import Batch, LogQuery, LogReader
 from knarr.spec.docker.container import ContainerInspect, ContainerSummary, ContainerTop
 from knarr.spec.docker.stats import ContainerStats
+
+_FIRST_WORDS_NS: Final = 500_000_000
 
 
 class ContainerViews:
@@ -124,6 +128,15 @@ class ContainerViews:
         for batch in reader.written():
             yield batch
             await asyncio.sleep(0)  # others have their turn
+
+    async def first_words(self, ref: str) -> None:
+        """Wait a moment, if it was started just now, until it has written something or ended."""
+        container = self._registry.find(ref)
+        await first_words(
+            self._launcher.log_folder(container.id),
+            lambda: self._registry.find(ref).alive,
+            container.state.started_ns + _FIRST_WORDS_NS,
+        )
 
     def _descendants_of(self, names: Sequence[str]) -> frozenset[str]:
         """The images called so, and all that were built upon them."""
