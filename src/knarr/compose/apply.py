@@ -238,7 +238,8 @@ class _Applier:
         service = self._project.all_services.get(action.service)
         try:
             if action.drain_s:
-                self._engines.ask(ports.drain(action.id, timeout=action.drain_s), Drained)
+                with suppress(Conflict):  # one that has ended has nothing to drain
+                    self._engines.ask(ports.drain(action.id, timeout=action.drain_s), Drained)
             self._hooks(action.id, action.container, service, "pre_stop")
             self._engines.do(containers.stop(action.id, timeout=action.timeout))
         except NotFound:

@@ -1,6 +1,7 @@
 """Plans carried out on an engine that only remembers what it was asked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,21 @@ def test_a_replacement_is_made_before_the_old_one_stops(fake: FakeEngine) -> Non
     ]
     created = next(each for each in fake.asked if each.path == "/containers/create")
     assert created.document["Labels"][labels.REPLACE] == "web-1"
+
+
+def test_a_container_too_many_that_ended_has_nothing_to_drain(fake: FakeEngine) -> None:
+    project = project_of("services: {web: {image: app, ports: ['8080:80']}}")
+    there = replace(
+        observed_of(
+            project, container_of(project, "web"), container_of(project, "web", 2, id="old")
+        ),
+        shares_ports=True,
+    )
+    drain = "POST", "/knarr/containers/old/drain"
+    fake.answers[drain] = Answer(409, {"message": "container old is not running"})
+    carried_out(fake, plan_up(project, there, UpOptions()), project, there)
+    assert changes(fake)[0].startswith(" ".join(drain))
+    assert changes(fake)[1] == "POST /containers/old/stop"
 
 
 def test_an_image_that_came_with_a_service_in_use_is_left(fake: FakeEngine) -> None:
