@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from knarr.buildkit import Door
 from knarr.container import ContainerService, Copier, ExecService
 from knarr.container.committing import Committer
 from knarr.container.views import ContainerViews
@@ -54,4 +55,5 @@ class Engine:
     networks: NetworkService
     volumes: VolumeService
     builds: BuildService
+    buildkit: Door
     upkeep: Upkeep

@@ -80,12 +80,13 @@ def test_what_would_go_unnoticed_is_refused(daemon: Daemon, tmp_path: Path, flag
     assert f"knarr cannot do {flag.partition('=')[0]} yet" in built.stderr
 
 
-def test_a_buildkit_session_is_refused_in_words(daemon: Daemon) -> None:
+def test_buildkits_endpoints_say_how_they_are_asked(daemon: Daemon) -> None:
     client = docker.APIClient(base_url=daemon.host)
     try:
-        answer = client._post(client._url("/session"))
-        assert answer.status_code == 501
-        assert "DOCKER_BUILDKIT=0" in answer.text
+        for path in ("/session", "/grpc"):
+            answer = client._post(client._url(path))
+            assert answer.status_code == 400
+            assert "ask with Upgrade: h2c" in answer.text
         answer = client._post(client._url("/build?version=2"))
         assert answer.status_code == 501
     finally:

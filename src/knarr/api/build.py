@@ -18,7 +18,7 @@ from knarr.dockerfile.request import (
     read_ulimits,
 )
 from knarr.errors import InvalidArgument, Unsupported
-from knarr.http.message import Request, Response
+from knarr.http.message import ByteSink, ByteSource, Hijack, Request, Response
 from knarr.services import Engine
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.build import BuildCachePruned, BuildExtension, BuildFinding
@@ -26,6 +26,7 @@ from knarr.spec.docker.progress import Progress
 from knarr.spec.document import decode
 
 _NO_FILTERS = Filters({})
+_H2C = {"Connection": "Upgrade", "Upgrade": "h2c"}
 _ISOLATIONS = frozenset({"", "default"})
 
 
@@ -167,15 +168,30 @@ async def files(engine: Engine, name: str) -> Response:
 
 
 @route("POST", "/session")
-async def session(engine: Engine) -> None:  # noqa: ARG001
-    """Session: BuildKit's back channel, which the classic builder does not need."""
-    raise Unsupported("knarr has no BuildKit sessions: set DOCKER_BUILDKIT=0, or use knarr build")
+async def session(engine: Engine, request: Request) -> Hijack:
+    """Session: a connection on which the client serves its files, secrets and logins."""
+    _refuse_other_upgrades(request)
+    sessions = engine.buildkit.open().sessions
+    identifier = request.headers.get("x-docker-expose-session-uuid", "")
+    sessions.refuse(identifier)
+    methods = request.headers.get("x-docker-expose-session-grpc-method", "").split(",")
+
+    async def talk(source: ByteSource, sink: ByteSink) -> None:
+        await sessions.carry(identifier, (each.strip() for each in methods), source, sink)
+
+    return Hijack(talk=talk, headers=_H2C)
 
 
 @route("POST", "/grpc")
-async def grpc(engine: Engine) -> None:  # noqa: ARG001
-    """BuildKit's control interface."""
-    raise Unsupported("knarr has no BuildKit interface: set DOCKER_BUILDKIT=0, or use knarr build")
+async def grpc(engine: Engine, request: Request) -> Hijack:
+    """BuildKit's control interface (src/knarr/buildkit)."""
+    _refuse_other_upgrades(request)
+    return Hijack(talk=engine.buildkit.open().talk, headers=_H2C)
+
+
+def _refuse_other_upgrades(request: Request) -> None:
+    if request.headers.get("upgrade", "").lower() != "h2c":
+        raise InvalidArgument("this endpoint speaks HTTP/2: ask with Upgrade: h2c")
 
 
 def _folder(own: BuildExtension) -> FolderPlace | None:

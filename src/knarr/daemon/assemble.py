@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 from knarr.build import Solver
+from knarr.buildkit import Door
 from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
 from knarr.container.committing import Committer
 from knarr.container.creation import Creator
@@ -189,6 +190,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
                 networks=networks,
                 volumes=volumes,
                 builds=builds,
+                buildkit=Door(builds, images, exchange, run_root),
                 upkeep=upkeep,
             )
     finally:

@@ -69,8 +69,7 @@ class Opener:
         await received(archive, body)
         tree = archive.tree
         trees = _split(tree) if request.extras else {}
-        text, name = _dockerfile(tree, request.dockerfile)
-        rules = _ignore_rules(tree, name)
+        text, name, rules = _read(tree, request)
         for each in trees.values():
             if (own := _ignore_rules(each, "")) is not None:
                 each.hide(own)
@@ -196,6 +195,15 @@ def _elsewhere(value: str) -> NamedContext:
         name = file_name_of(value) or "download"
         return NamedContext(vertex=Vertex(Http(url=value, file_name=name)))
     raise InvalidArgument(f"unsupported context source {value}")
+
+
+def _read(tree: Tree, request: BuildRequest) -> tuple[str, str, IgnoreRules | None]:
+    """The Dockerfile, its name, and what it leaves out of the context."""
+    if (given := request.given) is not None:
+        rules = None if given.ignore is None else IgnoreRules.parse(given.ignore)
+        return given.text, given.name, rules
+    text, name = _dockerfile(tree, request.dockerfile)
+    return text, name, _ignore_rules(tree, name)
 
 
 def _dockerfile(tree: Tree, asked: str) -> tuple[str, str]:

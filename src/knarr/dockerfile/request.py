@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -28,6 +28,27 @@ class FolderPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenDockerfile:
+    """A Dockerfile that comes beside the context. ignore: the text of its ignore file, if any."""
+
+    name: str
+    text: str
+    ignore: str | None = None
+
+
+class Keeper(Protocol):
+    """Has what a build is not given before it needs it."""
+
+    async def secret(self, identifier: str) -> bytes | None:
+        """None where there is none by that name."""
+        ...
+
+    async def agent(self, identifier: str) -> Path | None:
+        """A socket that leads to an SSH agent, as long as the build goes on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """One build. Names and meanings as in the Engine API's ImageBuild, in Python's spelling.
 
@@ -45,6 +66,7 @@ class BuildRequest:
     of those of other stages, too.
     inline_cache: the result itself tells of them.
     trace: documents for knarr's own client instead of text for people.
+    given: the Dockerfile, where it is not in the context. keeper: asked for secrets and agents.
     """
 
     dockerfile: str = "Dockerfile"
@@ -80,6 +102,8 @@ class BuildRequest:
     debug_step: int = 0
     allow: tuple[str, ...] = ()
     timeout_s: float | None = None
+    given: GivenDockerfile | None = None
+    keeper: Keeper | None = None
 
     @property
     def agent_sockets(self) -> dict[str, Path]:

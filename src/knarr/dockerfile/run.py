@@ -18,6 +18,7 @@ from knarr.dockerfile.opening import Opened
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.source import BuildError
 from knarr.dockerfile.telling import Console, Quiet, StepListener, Trace
+from knarr.dockerfile.wants import agents_of, secrets_of
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import Digest, ImageId
 from knarr.image import Image as StoredImage
@@ -84,7 +85,7 @@ class Building:
             teller.begin()
         listener.begin()
         with self._solver.leased() as lease:
-            session = self._session(plan, listener, lease)
+            session = await self._asked(plan, self._session(plan, listener, lease))
             if self._request.debug_step:
                 await self._stop_before(plan, session, listener)
                 return
@@ -178,6 +179,19 @@ class Building:
             allowed=request.allowed,
             listener=listener,
         )
+
+    async def _asked(self, plan: Plan, session: Session) -> Session:
+        """With the secrets and agents that the plan names, where the client keeps them."""
+        if (keeper := self._request.keeper) is None:
+            return session
+        secrets, agents = dict(session.secrets), dict(session.agents)
+        for name in secrets_of(plan.vertex) - secrets.keys():
+            if (value := await keeper.secret(name)) is not None:
+                secrets[name] = value
+        for name in agents_of(plan.vertex) - agents.keys():
+            if (socket := await keeper.agent(name)) is not None:
+                agents[name] = socket
+        return replace(session, secrets=secrets, agents=agents)
 
     # How it ended
 

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -360,7 +360,7 @@ def _request(head: h11.Request, body: RequestBody) -> Request:
         method=head.method.decode("ascii"),
         path=unquote(path),
         raw_query=query,
-        headers={name.decode("ascii"): value.decode("latin-1") for name, value in head.headers},
+        headers=_joined(head.headers),
         body=body,
     )
 
@@ -387,3 +387,12 @@ def _write_head(
 
 
 __all__ = ["Answer", "RequestBody", "Server"]
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name; a name that comes twice has both values (RFC 9110, "Field Lines and Combined")."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key, text = name.decode("ascii"), value.decode("latin-1")
+        joined[key] = f"{joined[key]}, {text}" if key in joined else text
+    return joined

@@ -1,0 +1,156 @@
+"""Clients that build through BuildKit: the Compose plug-in, which has buildx inside."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.abilities import peer
+from support.daemon import Daemon
+
+pytestmark = pytest.mark.needs(
+    "root", "namespaces", "overlay", "docker", "busybox", "compose-plugin"
+)
+
+Compose = Callable[..., "subprocess.CompletedProcess[str]"]
+
+DOCKERFILE = """\
+FROM busybox AS tools
+ARG WHO=nobody
+RUN echo made for $WHO | tee /made
+
+FROM busybox
+WORKDIR /app
+COPY . .
+COPY --from=tools /made /made
+LABEL kept=yes
+CMD ["cat", "/made"]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / ".dockerignore").write_text("*.md\n!kept.md\n")
+    (tmp_path / "skipped.md").write_text("skipped")
+    (tmp_path / "kept.md").write_text("kept")
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/file").write_bytes(b"x" * 300_000)
+    (tmp_path / "deep/link").symlink_to("er/file")
+    return tmp_path
+
+
+@pytest.fixture
+def compose(daemon: Daemon, folder: Path) -> Iterator[Compose]:
+    """``docker compose`` with BuildKit, in the project's folder."""
+    plugins = Path(daemon.environment["DOCKER_CONFIG"], "cli-plugins")
+    plugins.mkdir(parents=True, exist_ok=True)
+    plugin = plugins / "docker-compose"
+    plugin.unlink(missing_ok=True)
+    plugin.symlink_to(peer("compose/docker-compose"))
+
+    def compose(*words: str) -> "subprocess.CompletedProcess[str]":
+        argv = ("env", "-u", "DOCKER_BUILDKIT", "COMPOSE_BAKE=false", "docker", "compose")
+        return daemon.run(*argv, "--progress", "plain", *words, cwd=folder, timeout=120)
+
+    yield compose
+    compose("down", "--rmi", "local")
+    plugin.unlink()
+
+
+def _write(folder: Path, build: object, **more: object) -> None:
+    project = {"name": "kit", "services": {"web": {"build": build}}, **more}
+    (folder / "compose.yaml").write_text(json.dumps(project))
+
+
+def test_compose_builds_and_shows_how_it_goes(
+    compose: Compose, daemon: Daemon, folder: Path
+) -> None:
+    _write(folder, {"context": ".", "args": {"WHO": "you"}, "labels": {"by": "compose"}})
+    built = compose("build")
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert "[web internal] load build context" in built.stdout
+    assert "[web tools 2/2] RUN echo made for $WHO | tee /made" in built.stdout
+    assert "made for you" in built.stdout
+    assert "naming to docker.io/library/kit-web" in built.stdout
+
+    def inside(*words: str) -> str:
+        return daemon.docker("run", "--rm", "--network", "none", "kit-web", *words).stdout
+
+    assert inside() == "made for you\n"
+    assert {"./kept.md", "./Dockerfile"} <= set(inside("find", ".").split())
+    assert "skipped.md" not in inside("find", ".")
+    assert inside("wc", "-c", "deep/link").split()[0] == "300000"
+    (image,) = json.loads(daemon.docker("inspect", "kit-web").stdout)
+    assert image["Config"]["Labels"]["by"] == "compose"
+    assert image["Config"]["Labels"]["kept"] == "yes"
+
+    again = compose("build")
+    assert again.stdout.count("CACHED") >= 5, again.stdout
+    (folder / "kept.md").write_text("changed")
+    changed = compose("build")
+    assert "CACHED" in changed.stdout
+    assert inside("cat", "kept.md") == "changed"
+
+
+def test_a_failed_step_is_told_with_its_output(compose: Compose, folder: Path) -> None:
+    (folder / "Dockerfile").write_text("FROM busybox\nRUN echo spoken; exit 4\n")
+    _write(folder, ".")
+    built = compose("build")
+    assert built.returncode != 0
+    assert "spoken" in built.stdout
+    sentence = (
+        'process "/bin/sh -c echo spoken; exit 4" did not complete successfully: exit code: 4'
+    )
+    assert sentence in built.stderr
+    (folder / "Dockerfile").write_text("FROM busybox\nRUNN\n")
+    built = compose("build")
+    assert built.returncode != 0
+    assert "dockerfile parse error on line 2: unknown instruction: RUNN" in built.stderr
+    (folder / "Dockerfile").unlink()
+    built = compose("build")
+    assert "failed to read dockerfile" in built.stderr
+
+
+def test_secrets_targets_and_other_folders_reach_the_build(
+    compose: Compose, daemon: Daemon, folder: Path
+) -> None:
+    (folder / "token").write_text("s3cret\n")
+    (folder / "other").mkdir()
+    (folder / "other/shared").write_text("shared\n")
+    (folder / "docker").mkdir()
+    (folder / "docker/web").write_text(
+        "FROM busybox AS first\n"
+        "RUN --mount=type=secret,id=token cp /run/secrets/token /seen\n"
+        "RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent\n"
+        "COPY --from=extra /shared /shared\n"
+        "RUN grep buildhost /etc/hosts > /hosts\n"
+        "FROM first\nRUN exit 1\n"
+    )
+    _write(
+        folder,
+        {
+            "context": ".", "dockerfile": "docker/web", "target": "first", "secrets": ["token"],
+            "additional_contexts": {"extra": "./other"}, "extra_hosts": {"buildhost": "10.1.2.3"},
+            "tags": ["kit-also:2"],
+        },
+        secrets={"token": {"file": "./token"}},
+    )  # fmt: skip
+    built = compose("build")
+    assert built.returncode == 0, built.stdout + built.stderr
+    seen = daemon.docker(
+        "run", "--rm", "--network", "none", "kit-also:2", "cat", "/seen", "/shared", "/hosts"
+    ).stdout
+    assert seen.splitlines()[:2] == ["s3cret", "shared"]
+    assert "10.1.2.3" in seen
+    assert "s3cret" not in daemon.log.read_text()
+    daemon.docker("rmi", "kit-also:2")
+
+
+def test_up_builds_what_is_not_there(compose: Compose, folder: Path) -> None:
+    _write(folder, ".")
+    up = compose("up", "--no-log-prefix")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "made for nobody" in up.stdout
