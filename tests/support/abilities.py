@@ -67,6 +67,12 @@ def _client_libraries() -> str | None:
     return f"{peer('')} has no {', '.join(lacks)}: run `make setup-test`" if lacks else None
 
 
+def _journald() -> str | None:
+    from support.journald import PROGRAM
+
+    return _program("journalctl")() or _program(PROGRAM)()
+
+
 def _dockerd() -> str | None:
     return _root() or _program("dockerd")()
 
@@ -77,6 +83,7 @@ ABILITIES: dict[str, Probe] = {
     "overlay": _overlay,
     "erofs": _erofs,
     "dockerd": _dockerd,
+    "journald": _journald,
     "compose-plugin": _compose_plugin,
     "client-libraries": _client_libraries,
     **{

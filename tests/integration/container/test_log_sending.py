@@ -18,6 +18,7 @@ from knarr.ids import ContainerId, Digest, ImageId, new_hex
 from knarr.keeper.record import LogWriter
 from knarr.spec.docker.container import ContainerConfig, HostConfig, LogConfig
 from knarr.spec.record import ContainerRecord
+from support.journald import own_journal
 
 _SECONDS = 10
 
@@ -250,6 +251,29 @@ async def test_the_journal_gets_an_entry_a_line(box: Box) -> None:
     ]  # fmt: skip
     await sender.finish(container.id)
     journal.close()
+
+
+@pytest.mark.needs("root", "namespaces", "journald")
+async def test_systemds_own_journal_takes_what_it_is_sent(box: Box) -> None:
+    with own_journal() as journal:
+        box.journal = journal.socket
+        container = box.container("journald", labels="team", tag="{{.Name}}/blue")
+        sender = box.sender()
+        await sender.check(container)
+        sender.begin(container)
+        box.say("ahoy", "a=b\tc")
+        box.writer.write(2, b"to stderr\n", 2)
+        box.writer.end(3)
+        await sender.finish(container.id)
+        async with asyncio.timeout(30):
+            while len(entries := journal.entries(f"CONTAINER_ID_FULL={container.id}")) < 3:
+                await asyncio.sleep(0.05)
+    assert [(each["MESSAGE"], each["PRIORITY"]) for each in entries] == [
+        ("ahoy", "6"), ("a=b\tc", "6"), ("to stderr", "3"),
+    ]  # fmt: skip
+    assert {(each["CONTAINER_NAME"], each["CONTAINER_TAG"]) for each in entries} == {
+        ("web", "web/blue")
+    }
 
 
 @pytest.mark.parametrize(
