@@ -181,3 +181,51 @@ def test_a_shell_of_a_service_has_a_terminal(
         terminal.expect(b"a-42")
         terminal.type(b"exit 6\n")
         assert terminal.wait() == 6
+
+
+# What has several spellings, as the differential over its own suites found it.
+SPELLINGS = """\
+name: spelled
+services:
+  a:
+    image: "b:${T}"
+    environment: [A=1, B, A=2]
+    labels: {n: 1, t: true, f: 1.5}
+    extra_hosts: ["h:1.2.3.4", "i=5.6.7.8"]
+    dns: 1.1.1.1
+    dns_search: foo
+    env_file: [{path: ./x.env, required: false}]
+    ports: ["8080:80", "90"]
+    sysctls: [a=1]
+    ulimits: {nofile: 100}
+    networks: [n]
+    depends_on: [c]
+    logging: {driver: json-file, options: {max-size: 5}}
+    build: {context: ., args: {V: 1}, ssh: [default], extra_hosts: {m: 1.1.1.1}}
+    gpus: all
+  c: {image: x, ports: ["${P}:80"], environment: {N: 1, E: null}, labels: [a=b], read_only: "true"}
+networks: {n: {driver_opts: {q: 3}}}
+"""
+SPELLED_OVER = """\
+services:
+  a:
+    environment: {B: 7}
+    labels: [n=2]
+    extra_hosts: {h: 1.2.3.4}
+    dns: [8.8.8.8]
+    env_file: b.env
+    sysctls: {b: 2}
+    build: {args: [V=2, W]}
+"""
+
+
+@pytest.mark.parametrize("files", [("a.yaml",), ("a.yaml", "b.yaml")])
+def test_without_variables_expanded_config_is_the_same(
+    compose: Compose, daemon: Daemon, folder: Path, files: tuple[str, ...]
+) -> None:
+    (folder / "a.yaml").write_text(SPELLINGS)
+    (folder / "b.yaml").write_text(SPELLED_OVER)
+    flags = [word for file in files for word in ("-f", file)]
+    words = [*flags, "config", "--no-interpolate", "--format", "json"]
+    ours = daemon.knarr("compose", *words, cwd=folder)
+    assert json.loads(ours.stdout) == json.loads(compose(*words)), ours.stderr

@@ -9,7 +9,6 @@ from knarr.compose.discovery import ProjectOptions, find
 from knarr.compose.env_files import Warn, silent, with_env_files
 from knarr.compose.files import Files
 from knarr.compose.loader import load
-from knarr.compose.model import file_shape
 from knarr.compose.project import Project
 from knarr.compose.rendering import as_json, as_yaml, document
 from knarr.compose.shape import Form
@@ -43,8 +42,8 @@ def config_text(
 
 
 def rendered_tree(tree: Mapping[str, Any], form: Form) -> str:
-    """A merged tree whose variables are not expanded yet."""
-    ordered = sorted_tree(file_shape().write(tree, form), natural=form is Form.YAML)
+    """A merged tree whose variables are not expanded yet, as the files have it."""
+    ordered = sorted_tree(tree, natural=form is Form.YAML)
     return as_yaml(ordered) if form is Form.YAML else as_json(ordered)
 
 

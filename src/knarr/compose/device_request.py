@@ -14,7 +14,7 @@ class _Count(Integer):
     """How many; ``all`` for every one there is."""
 
     def read(self, value: Any, at: Place) -> Any:
-        if isinstance(value, str) and value.lower() == "all":
+        if isinstance(value, str) and value.lower() == "all" and not at.as_written:
             return ALL
         return Integer.read(self, value, at)
 

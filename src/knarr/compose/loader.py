@@ -79,8 +79,8 @@ def load(request: Request, files: Files, warn: Warn = silent) -> Project:
 def load_tree(request: Request, files: Files, warn: Warn = silent) -> dict[str, Any]:
     """The merged files as one tree, whatever their profiles.
 
-    Lists and mappings have their canonical form; single values too when variables are expanded,
-    else they are as somebody wrote them.
+    Values have their canonical form when variables are expanded; else they are as somebody wrote
+    them, but for what has a long spelling.
     """
     name = _name(request, files, warn)
     environment = {**request.environment, PROJECT_NAME: name}
@@ -151,7 +151,10 @@ class _Loader:
             raise InvalidArgument("empty compose file")
         if not name:
             raise InvalidArgument("project name must not be empty")
-        return normalised(tree, request.environment, name) if request.normalise else tree
+        if not request.normalise:
+            return tree
+        known = {} if self.reads_at.as_written else request.environment
+        return normalised(tree, known, name)
 
     def tree(self, paths: tuple[str, ...], setting: Setting) -> dict[str, Any]:
         """The files of one set, merged, filled in and with their paths resolved."""
@@ -166,6 +169,8 @@ class _Loader:
             merged = self._shape.complete(merged, self._at)
         if self._request.resolve_paths or setting.included:
             merged = self._shape.locate(merged, self._base(setting.directory))
+        if self.reads_at.as_written:
+            return merged
         return with_named_content(merged, setting.environment)
 
     def _text(self, path: str) -> str:

@@ -66,10 +66,7 @@ def _service(service: dict[str, Any], environment: Mapping[str, str]) -> dict[st
     if "build" in service:
         service["build"] = _build(service["build"], environment)
     if "environment" in service:
-        service["environment"] = {
-            name: environment.get(name) if value is None else value
-            for name, value in service["environment"].items()
-        }
+        service["environment"] = _filled(service["environment"], environment)
     dependencies = _dependencies(service)
     return {**service, "depends_on": dependencies} if dependencies else service
 
@@ -79,12 +76,23 @@ def _build(build: dict[str, Any], environment: Mapping[str, str]) -> dict[str, A
     if "dockerfile_inline" not in build:
         build.setdefault("dockerfile", "Dockerfile")
     if "args" in build:
-        resolved = {
-            name: environment.get(name) if value is None else value
-            for name, value in build["args"].items()
-        }
-        build["args"] = {name: value for name, value in resolved.items() if value is not None}
+        build["args"] = _with_values(_filled(build["args"], environment))
     return build
+
+
+def _filled(pairs: Any, environment: Mapping[str, str]) -> Any:
+    """Names without a value get the one that the environment has; a list is for people to read."""
+    if isinstance(pairs, list):
+        return pairs
+    return {
+        name: environment.get(name) if value is None else value for name, value in pairs.items()
+    }
+
+
+def _with_values(pairs: Any) -> Any:
+    if isinstance(pairs, list):
+        return [each for each in pairs if "=" in each]
+    return {name: value for name, value in pairs.items() if value is not None}
 
 
 def _dependencies(service: dict[str, Any]) -> dict[str, Any]:
@@ -127,11 +135,7 @@ def with_named_content(tree: dict[str, Any], environment: Mapping[str, str]) -> 
 def _with_environment(service: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     if "environment" not in service:
         return service
-    resolved = {
-        name: environment.get(name) if value is None else value
-        for name, value in service["environment"].items()
-    }
-    return {**service, "environment": resolved}
+    return {**service, "environment": _filled(service["environment"], environment)}
 
 
 def _with_content(resource: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:

@@ -24,10 +24,8 @@ def document(project: Project, form: Form) -> dict[str, Any]:
     """The project's document, its keys in the order in which they are printed."""
     shapes = file_shape().fields
     services = {name: each.values for name, each in project.services.items()}
-    parts: dict[str, Any] = {
-        "name": project.name,
-        "services": shapes["services"].write(services, form),
-    }
+    parts: dict[str, Any] = {"name": project.name} if project.name else {}
+    parts["services"] = shapes["services"].write(services, form)
     for kind in _RESOURCES:
         declared = getattr(project, kind)
         if declared and not (kind == "models" and form is Form.JSON):

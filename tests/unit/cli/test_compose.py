@@ -1,5 +1,6 @@
 """``knarr compose`` in this process: flags, names, what the tab key offers, what progress shows."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,52 @@ services:
         "tty: ${T:-true}", 'privileged: "true"', "condition: service_started",
     ):  # fmt: skip
         assert f" {line}\n" in knarr.out
+
+
+def test_lists_numbers_and_long_spellings_are_shown_as_the_plug_in_shows_them(
+    knarr: Knarr, folder: Path
+) -> None:
+    (folder / "compose.yaml").write_text("""\
+name: sea
+services:
+  ship:
+    image: "busybox:${TAG}"
+    environment: [A=1, BARE, A=2]
+    labels: {n: 1, t: true}
+    extra_hosts: ["h:1.2.3.4"]
+    tmpfs: /run
+    env_file: [{path: /x.env, format: raw}]
+    ports: ["8080:80", "90"]
+    gpus: all
+  shore: {image: busybox, ports: ["${PORT}:80", "70:70"]}
+""")
+    (folder / "more.yaml").write_text("""\
+services:
+  ship: {environment: {BARE: 7}, labels: [n=2], extra_hosts: {h: 1.2.3.4, i: 5.6.7.8}}
+""")
+    words = ("config", "--no-interpolate", "--format", "json")
+    assert knarr("compose", *words) == 0
+    services = json.loads(knarr.out)["services"]
+    ship = services["ship"]
+    assert ship["environment"] == ["A=2", "BARE"]
+    assert ship["labels"] == {"n": 1, "t": True}
+    assert (ship["extra_hosts"], ship["tmpfs"]) == (["h:1.2.3.4"], "/run")
+    assert ship["env_file"] == [{"path": "/x.env", "required": True, "format": "raw"}]
+    assert [each["target"] for each in ship["ports"]] == [80, 90]
+    assert ship["gpus"] == [{"count": "all"}]
+    assert services["shore"]["ports"] == ["${PORT}:80", "70:70"]
+    assert knarr("compose", "-f", "compose.yaml", "-f", "more.yaml", *words) == 0
+    ship = json.loads(knarr.out)["services"]["ship"]
+    assert ship["environment"] == ["A=2", "BARE=7"]
+    assert ship["labels"] == ["n=2", "t=true"]
+    assert ship["extra_hosts"] == ["h:1.2.3.4", "h=1.2.3.4", "i=5.6.7.8"]
+
+
+def test_variables_are_a_table_or_a_document(knarr: Knarr, folder: Path) -> None:
+    (folder / "compose.yaml").write_text("services: {ship: {image: 'busybox:${TAG:-1}'}}\n")
+    assert knarr("compose", "config", "--variables") == 0
+    assert knarr.out.splitlines()[1].split() == ["TAG", "false", "1"]
+    assert knarr("compose", "config", "--variables", "--format", "json") == 0
+    assert json.loads(knarr.out) == {
+        "TAG": {"Name": "TAG", "DefaultValue": "1", "PresenceValue": "", "Required": False}
+    }

@@ -28,6 +28,9 @@ from knarr.compose.shape.path import located
 class _Contexts(Pairs):
     """Further contexts by name; relative ones are directories."""
 
+    def read(self, value: Any, at: Place) -> Any:
+        return Pairs.read(self, value, at.canonical())
+
     def locate(self, value: Any, base: Base) -> Any:
         place = BuildContextPath()
         return {name: place.locate(context, base) for name, context in value.items()}
@@ -38,7 +41,7 @@ class _Keys(Pairs):
     """Keys or agents of ssh by name; ``default`` alone is the agent of the environment."""
 
     def read(self, value: Any, at: Place) -> Any:
-        keys = Pairs.read(self, value, at)
+        keys = Pairs.read(self, value, at.canonical())
         stray = [name for name, path in keys.items() if path is None and name != "default"]
         if stray and isinstance(value, list):
             raise at.unreadable(f'invalid ssh key "{stray[0]}"')
@@ -65,7 +68,7 @@ BUILD_FIELDS = Fields(
         "cache_from": ListOf(Text()),
         "cache_to": ListOf(Text()),
         "no_cache": Boolean(),
-        "no_cache_filter": ListOf(Text(), lonely=True),
+        "no_cache_filter": ListOf(Text(), lonely=True, stays_lonely=True),
         "additional_contexts": _Contexts(equals_needed=True),
         "pull": Boolean(),
         "extra_hosts": Hosts(),

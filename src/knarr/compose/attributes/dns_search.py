@@ -6,7 +6,7 @@ from knarr.compose.shape.collection import by_text
 
 DNS_SEARCH = Attribute(
     name="dns_search",
-    shape=ListOf(Text(), key=by_text, lonely=True),
+    shape=ListOf(Text(), key=by_text, lonely=True, stays_lonely=True),
     apply=to_host("dns_search", tuple),
     source="Compose Specification, services, dns_search",
 )

@@ -18,7 +18,9 @@ class _Repeatable(Shape):
             if not is_one_of(entry, ("string", "number", "boolean")):
                 raise at.misfit("must be a boolean, number or string")
 
-    def read(self, value: Any, at: Place) -> Any:  # noqa: ARG002
+    def read(self, value: Any, at: Place) -> Any:
+        if at.as_written:
+            return value
         return [text_of(entry) for entry in (value if isinstance(value, list) else [value])]
 
 

@@ -12,7 +12,7 @@ def options(entries: list[str]) -> dict[str, str]:
 
 TMPFS = Attribute(
     name="tmpfs",
-    shape=ListOf(Text(), key=by_text, lonely=True),
+    shape=ListOf(Text(), key=by_text, lonely=True, stays_lonely=True),
     apply=to_host("tmpfs", options),
     source="Compose Specification, services, tmpfs",
 )

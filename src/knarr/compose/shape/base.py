@@ -29,7 +29,8 @@ class ShapeError(InvalidArgument):
 class Place:
     """The path of the value at hand, and whether variables in it are still to be expanded.
 
-    as_written: single values are for people to read, and stay as they wrote them.
+    as_written: values are for people to read, and stay as they wrote them: only what has a short
+    and a long spelling gets the long one, and a single value becomes a list where it is one.
     """
 
     path: Path = ()
@@ -38,6 +39,10 @@ class Place:
 
     def __truediv__(self, key: str | int) -> "Place":
         return Place((*self.path, str(key)), self.templates, self.as_written)
+
+    def canonical(self) -> "Place":
+        """The same where values get their canonical form after all."""
+        return Place(self.path, self.templates)
 
     def misfit(self, complaint: str) -> ShapeError:
         """The value is not what the schema allows here."""

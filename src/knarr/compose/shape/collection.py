@@ -20,7 +20,8 @@ class ListOf(Shape):
     """Values in a row; a later file's come after an earlier one's.
 
     key: what makes an entry replace an earlier one in its place.  unique: equal ones are refused.
-    expand: one entry as written to those it stands for.  lonely: one may stand without a list.
+    expand: one entry as written to those it stands for.  lonely: one may stand without a list;
+    stays_lonely: and does, for people to read.
     """
 
     item: Shape
@@ -28,6 +29,7 @@ class ListOf(Shape):
     unique: bool = False
     expand: Callable[[Any, Place], list[Any]] | None = None
     lonely: bool = False
+    stays_lonely: bool = False
 
     def accepts(self, value: object) -> bool:
         return isinstance(value, list) or (self.lonely and isinstance(value, str))
@@ -41,6 +43,10 @@ class ListOf(Shape):
             _refuse_equal(_listed(value), at)
 
     def read(self, value: Any, at: Place) -> Any:
+        if at.as_written and self.stays_lonely and not isinstance(value, list):
+            return value
+        if at.as_written and self.expand and self._has_unreadable(value, at):
+            return value  # with one, all stay as they are
         entries = []
         for index, entry in enumerate(_listed(value)):
             entry_read = self.item.read(entry, at / index)
@@ -50,8 +56,20 @@ class ListOf(Shape):
                 entries += self.expand(entry_read, at / index)
         return self._keyed(entries)
 
+    def _has_unreadable(self, value: list[Any], at: Place) -> bool:
+        if self.expand is None:
+            return False
+        try:
+            for index, entry in enumerate(value):
+                self.expand(self.item.read(entry, at / index), at / index)
+        except ShapeError:
+            return True
+        return False
+
     def merge(self, base: Any, other: Any) -> Any:
-        return self._keyed([*base, *(other or ())]) if base is not None else other
+        if base is None:
+            return other
+        return self._keyed([*_listed(base), *(() if other is None else _listed(other))])
 
     def _keyed(self, entries: list[Any]) -> list[Any]:
         if self.key is None:
@@ -59,11 +77,15 @@ class ListOf(Shape):
         return list({self.key(entry): entry for entry in entries}.values())
 
     def complete(self, value: Any, at: Place) -> Any:
+        if not isinstance(value, list):
+            return value
         if self.unique:
             _refuse_equal(value, at)
         return [self.item.complete(entry, at / index) for index, entry in enumerate(value)]
 
     def locate(self, value: Any, base: Base) -> Any:
+        if not isinstance(value, list):
+            return value
         return [self.item.locate(entry, base) for entry in value]
 
     def write(self, value: Any, form: Form) -> Any:

@@ -1,4 +1,8 @@
-"""What may be written as a mapping or as a list of ``KEY=VALUE``; canonical is the mapping."""
+"""What may be written as a mapping or as a list of ``KEY=VALUE``; canonical is the mapping.
+
+As somebody wrote it, it is either: a list, or a mapping marked as ``Written``. Two of these are
+merged to a list, as Compose does.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,6 +12,30 @@ from knarr.compose.shape.base import Form, Place, Shape, is_one_of
 from knarr.compose.tree import in_order
 
 _VALUES: Final = ("boolean", "null", "number", "string")
+
+
+class Written(dict[str, Any]):
+    """A mapping as somebody wrote it."""
+
+
+def _is_written(*values: Any) -> bool:
+    return any(isinstance(each, Written | list) for each in values)
+
+
+def _entries(value: Any) -> list[str]:
+    """``KEY=VALUE`` of each, from either form."""
+    if isinstance(value, list):
+        return value
+    pairs = [
+        (name, each)
+        for name, entry in (value or {}).items()
+        for each in (entry if isinstance(entry, list) else [entry])
+    ]
+    return sorted(name if each is None else f"{name}={text_of(each)}" for name, each in pairs)
+
+
+def _last_of_each(entries: list[str]) -> list[str]:
+    return list({each.partition("=")[0]: each for each in entries}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +66,8 @@ class Pairs(Shape):
                 raise at.misfit("must be a mapping")
 
     def read(self, value: Any, at: Place) -> Any:
+        if at.as_written:
+            return Written(value) if isinstance(value, dict) else _last_of_each(value)
         if isinstance(value, dict):
             return {key: self._text(entry) for key, entry in value.items()}
         return dict(self._pair(entry, at / index) for index, entry in enumerate(value))
@@ -56,6 +86,8 @@ class Pairs(Shape):
         return name, value if equals else self._text(None)
 
     def merge(self, base: Any, other: Any) -> Any:
+        if _is_written(base, other):
+            return _last_of_each([*_entries(base), *_entries(other)])
         return {**(base or {}), **(other or {})}
 
     def write(self, value: Any, form: Form) -> Any:
@@ -85,6 +117,8 @@ class Options(Shape):
                 raise (at / key).misfit(f"must be a {null} or string")
 
     def read(self, value: Any, at: Place) -> Any:
+        if at.as_written:
+            return value
         return {key: "" if entry is None else text_of(entry) for key, entry in value.items()}
 
     def merge(self, base: Any, other: Any) -> Any:
@@ -121,6 +155,8 @@ class Hosts(Shape):
                 raise at.misfit("must be a mapping")
 
     def read(self, value: Any, at: Place) -> Any:
+        if at.as_written:
+            return Written(value) if isinstance(value, dict) else value
         if isinstance(value, dict):
             pairs = [
                 (name, address)
@@ -137,6 +173,12 @@ class Hosts(Shape):
         return hosts
 
     def merge(self, base: Any, other: Any) -> Any:
+        if _is_written(base, other):
+            known_entries = _entries(base)
+            return [
+                *known_entries,
+                *(each for each in _entries(other) if each not in known_entries),
+            ]
         merged = {name: list(addresses) for name, addresses in (base or {}).items()}
         for name, addresses in (other or {}).items():
             known = merged.setdefault(name, [])

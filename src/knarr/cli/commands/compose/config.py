@@ -10,10 +10,10 @@ from knarr.cli.table import aligned
 from knarr.compose.config import rendered, rendered_tree
 from knarr.compose.consistency import check_container_names
 from knarr.compose.env_files import with_env_files
-from knarr.compose.interpolation import variables_in
+from knarr.compose.interpolation import Variable, variables_in
 from knarr.compose.loader import load_tree
 from knarr.compose.project import Project, Service
-from knarr.compose.rendering import service_hash
+from knarr.compose.rendering import as_json, as_yaml, service_hash
 from knarr.compose.shape import Form
 from knarr.errors import InvalidArgument, NotFound
 
@@ -54,7 +54,7 @@ def config(
             "resolve_environment": False,
         }
         if variables:
-            text = _variables(_tree(call, steps))
+            text = _variables(_tree(call, steps), form if format_ else None)
         elif no_interpolate and not (services_ or volumes or networks or images or hash_):
             text = rendered_tree(_tree(call, steps), form)
         elif lists := _lists(
@@ -143,14 +143,31 @@ def _dependencies_first(project: Project) -> list[str]:
     return [service.name for service in in_dependency_order(project)]
 
 
-def _variables(tree: dict[str, Any]) -> str:
+def _variables(tree: dict[str, Any], form: Form | None) -> str:
+    """A table, or the document that Compose has for each form."""
     found = {each.name: each for each in variables_in(tree)}
+    if form is Form.JSON:
+        return as_json({name: _variable(found[name]) for name in sorted(found)}) + "\n"
+    if form is Form.YAML:
+        shown = {name: _variable(found[name]) for name in sorted(found)}
+        return as_yaml(
+            {k: {key.lower(): v for key, v in each.items()} for k, each in shown.items()}
+        )
     lines = ["NAME\tREQUIRED\tDEFAULT VALUE\tALTERNATE VALUE"]
     lines += (
         f"{each.name}\t{str(each.required).lower()}\t{each.default}\t{each.alternative}"
         for _, each in sorted(found.items())
     )
     return aligned(lines, narrowest=20, gap=1)
+
+
+def _variable(each: Variable) -> dict[str, Any]:
+    return {
+        "Name": each.name,
+        "DefaultValue": each.default,
+        "PresenceValue": each.alternative,
+        "Required": each.required,
+    }
 
 
 def _images_only(project: Project) -> Project:
