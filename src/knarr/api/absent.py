@@ -12,7 +12,7 @@ from knarr.errors import Unsupported
 from knarr.services import Engine
 
 _PLUGINS: Final = "knarr has no managed plugins: volumes and networks are its own drivers'"
-_CHECKPOINTS: Final = "knarr does not save the memory of running containers: checkpoints need CRIU"
+CHECKPOINTS: Final = "knarr does not save the memory of running containers: checkpoints need CRIU"
 _ATTESTATIONS: Final = "knarr does not read attestations: `knarr image save` has them, as they came"
 _ABSENT: Final = (
     ("POST", "/plugins/pull", _PLUGINS),
@@ -23,9 +23,9 @@ _ABSENT: Final = (
     ("POST", "/plugins/{name:path}/push", _PLUGINS),
     ("POST", "/plugins/{name:path}/set", _PLUGINS),
     ("DELETE", "/plugins/{name:path}", _PLUGINS),
-    ("GET", "/containers/{ref}/checkpoints", _CHECKPOINTS),
-    ("POST", "/containers/{ref}/checkpoints", _CHECKPOINTS),
-    ("DELETE", "/containers/{ref}/checkpoints/{name}", _CHECKPOINTS),
+    ("GET", "/containers/{ref}/checkpoints", CHECKPOINTS),
+    ("POST", "/containers/{ref}/checkpoints", CHECKPOINTS),
+    ("DELETE", "/containers/{ref}/checkpoints/{name}", CHECKPOINTS),
     ("GET", "/images/{name:path}/attestations", _ATTESTATIONS),
 )
 

@@ -1,6 +1,8 @@
 """Attaching to a container: over a hijacked connection, or over a WebSocket."""
 
+import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from knarr.api.router import route
 from knarr.api.streams import converse, detach_sequence, hijack, refused_in_text, stream_headers
@@ -12,6 +14,9 @@ from knarr.http.message import ByteSink, ByteSource, Conversation, Hijack, Reque
 from knarr.runtime.log import LogQuery
 from knarr.runtime.logtext import LogText
 from knarr.services import Engine
+
+# docker-py reads the head through a buffer, and loses what comes along with it.
+_HEAD_START_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,8 @@ async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Convers
 
     async def talk(source: ByteSource, sink: ByteSink) -> None:
         if wishes.logs:
+            if not wishes.stream:
+                await asyncio.sleep(_HEAD_START_S)
             text = LogText(framed=wishes.framed)
             async for batch in engine.views.logs(container.id, query, follow=False):
                 sink.write(text.encode(batch))

@@ -64,6 +64,7 @@ async def build(
     cgroupparent: str = "",
     isolation: str = "",
     ulimits: str = "",
+    securityopt: str = "",
     knarr: str = "",
 ) -> AsyncIterator[Progress | BuildFinding]:
     """ImageBuild: the classic builder's form; ``knarr`` is a JSON object of knarr's own client."""
@@ -76,6 +77,10 @@ async def build(
         raise Unsupported("outputs are BuildKit's: the image itself is the output here")
     if isolation not in _ISOLATIONS:
         raise InvalidArgument(f'invalid isolation "{isolation}": must be default')
+    if securityopt not in {"", "null", "[]"}:
+        raise InvalidArgument(
+            "The daemon on this platform does not support setting security options on build"
+        )
     own = decode(knarr or "{}", BuildExtension)
     wanted = BuildRequest(
         dockerfile=dockerfile or "Dockerfile",

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from knarr.api.absent import CHECKPOINTS
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, inspect_shape, summary_shape
 from knarr.api.streams import stream_headers
@@ -144,8 +145,12 @@ async def stats(
 
 
 @route("POST", "/containers/{ref}/start")
-async def start(engine: Engine, ref: str) -> None:
+async def start(
+    engine: Engine, ref: str, *, checkpoint: str = "", checkpoint_dir: str = ""
+) -> None:
     """ContainerStart: 204 once it runs, 304 if it ran already."""
+    if checkpoint or checkpoint_dir:
+        raise Unsupported(CHECKPOINTS)
     await engine.containers.start(ref)
 
 

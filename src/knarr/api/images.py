@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from knarr.api.logins import logins_for_search, logins_of, named
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, image_shape
+from knarr.api.versions import ApiVersion
 from knarr.dockerfile.changes import edited
 from knarr.errors import InvalidArgument
 from knarr.http.message import Request, Response
@@ -25,19 +26,24 @@ from knarr.spec.oci.image import Platform
 from knarr.spec.oci.platform import normalized, parse_platform
 
 _NO_FILTERS = Filters({})
+_LAST_WITH_FILTER: ApiVersion = (1, 40)
 _TAR = {"Content-Type": "application/x-tar"}
 
 
 @route("GET", "/images/json")
 async def images(
     engine: Engine,
+    version: ApiVersion,
     *,
     all: bool = False,  # noqa: A002
+    filter: str = "",  # noqa: A002
     filters: Filters = _NO_FILTERS,
     shared_size: bool = False,
     manifests: bool = False,
 ) -> Sequence[ImageSummary]:
-    """ImageList."""
+    """ImageList. ``filter`` is how a reference was asked for up to 1.40."""
+    if filter and version <= _LAST_WITH_FILTER:
+        filters = Filters({**filters, "reference": (*filters.get("reference", ()), filter)})
     only_known(filters, "before", "dangling", "label", "label!", "reference", "since", "until")
     return engine.images.list(filters, everything=all, shared_size=shared_size, manifests=manifests)
 
