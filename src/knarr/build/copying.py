@@ -71,11 +71,6 @@ class Copying:
             )
         ]
         into = op.destination.endswith("/") or self._is_directory(destination)
-        if len(found) > 1 and not into and not op.parents:
-            raise InvalidArgument(
-                "When using COPY with more than one source file, "
-                "the destination must be a directory and end with a /"
-            )
         with ExitStack() as archives:
             for tree, selection, picked in found:
                 self._add(tree, selection, picked, destination, archives, into=into)

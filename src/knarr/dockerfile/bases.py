@@ -13,6 +13,7 @@ from knarr.reference import Reference
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.progress import Progress
 from knarr.spec.oci.image import ImageDocument, Platform
+from knarr.spec.oci.platform import platform_of, platform_text, suits
 
 Say = Callable[[Progress], None]
 
@@ -47,14 +48,24 @@ class Bases:
         say: Say,
         *,
         pull: bool,
+        exact: bool = False,
     ) -> dict[BaseRequest, Image]:
-        """What the build needs to know. Raises NotFound for an image that is nowhere."""
+        """What the build needs to know. Raises NotFound for an image that is nowhere.
+
+        exact: one for another platform will not do.
+        """
         known: dict[BaseRequest, Image] = {}
         while needed := bases_needed(dockerfile, options, documents(known)):
             for base in sorted(needed, key=lambda each: each.reference):
                 here = self._images.find(base.reference, base.platform)
-                if here is None or (pull and self._puller is not None):
+                unfit = exact and here is not None and not _is_for(base, here)
+                if here is None or ((pull or unfit) and self._puller is not None):
                     here = await self._pulled(base, dockerfile, logins, say)
+                if exact and not _is_for(base, here):
+                    raise NotFound(
+                        f"{base.reference} is not for {platform_text(base.platform)}, but for"
+                        f" {platform_text(platform_of(here.document))}"
+                    )
                 known[base] = here
         return known
 
@@ -89,6 +100,10 @@ class Bases:
 def documents(images: Mapping[BaseRequest, Image]) -> dict[BaseRequest, ImageDocument]:
     """What the language wants to know of them."""
     return {base: image.document for base, image in images.items()}
+
+
+def _is_for(base: BaseRequest, image: Image) -> bool:
+    return suits(base.platform, platform_of(image.document)) is not None
 
 
 def _hint(reference: Reference, dockerfile: Dockerfile) -> str:

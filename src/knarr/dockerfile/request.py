@@ -13,6 +13,7 @@ from knarr.dockerfile.platforms import host_platform, parse_platform
 from knarr.errors import InvalidArgument
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.container import Ulimit
+from knarr.spec.oci.image import Platform
 
 T = TypeVar("T")
 _HOST_NETWORKS: Final = {"": "default", "bridge": "default"}
@@ -106,6 +107,12 @@ class BuildRequest:
     keeper: Keeper | None = None
 
     @property
+    def platforms(self) -> tuple[Platform, ...]:
+        """All that are asked for, each once. Raises InvalidArgument for one that is none."""
+        named = (parse_platform(each) for each in self.platform.split(",") if each.strip())
+        return tuple(dict.fromkeys(named))
+
+    @property
     def agent_sockets(self) -> dict[str, Path]:
         return {name: Path(path) for name, path in self.agents.items()}
 
@@ -121,14 +128,18 @@ class BuildRequest:
         return frozenset((*host, *self.allow))
 
     def options(self, contexts: Mapping[str, NamedContext]) -> BuildOptions:
-        """For the language. Raises InvalidArgument for a platform that is none."""
+        """For the language, and the first of the platforms.
+
+        Raises InvalidArgument for a platform that is none.
+        """
+        platforms = self.platforms
         given = {name: value for name, value in self.build_args.items() if value is not None}
         return BuildOptions(
             target=self.target,
             build_args=given,
             labels=self.labels,
-            platform=parse_platform(self.platform) if self.platform else host_platform(),
-            explicit_platform=bool(self.platform),
+            platform=platforms[0] if platforms else host_platform(),
+            explicit_platform=bool(platforms),
             contexts=contexts,
             network=_HOST_NETWORKS.get(self.network, self.network),
         )

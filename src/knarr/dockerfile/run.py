@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from knarr.build import Layered, Session, Solver, StepFailed, Vertex
 from knarr.build.keys import Inputs
@@ -15,6 +16,7 @@ from knarr.dockerfile.caches import Caches
 from knarr.dockerfile.lower import BuildOptions, Plan, Step, lower
 from knarr.dockerfile.model import Dockerfile
 from knarr.dockerfile.opening import Opened
+from knarr.dockerfile.platforms import host_platform
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.source import BuildError
 from knarr.dockerfile.telling import Console, Quiet, StepListener, Trace
@@ -28,22 +30,39 @@ from knarr.image.model import NewImage
 from knarr.reference import Reference
 from knarr.spec.docker.progress import Progress
 from knarr.spec.document import decode
-from knarr.spec.oci.image import ImageDocument
+from knarr.spec.oci.image import ImageDocument, Platform
+from knarr.spec.oci.platform import platform_text
 from knarr.store import Database
 
 _SECOND_NS = 1_000_000_000
+_RUN_TOO = {"amd64": "386", "arm64": "arm"}  # what a machine runs besides its own
 Say = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A build before it begins."""
+    """A build before it begins.
+
+    steps_before: how many steps the builds for other platforms had, where there are several.
+    """
 
     request: BuildRequest
     opened: Opened
     dockerfile: Dockerfile
     options: BuildOptions
     tags: tuple[Reference, ...]
+    steps_before: int = 0
+
+    @property
+    def one_of_several(self) -> bool:
+        return len(self.request.platforms) > 1
+
+
+class Built(NamedTuple):
+    """What came of a build."""
+
+    image: ImageId
+    steps: int
 
 
 class Building:
@@ -69,8 +88,10 @@ class Building:
         self._base_ids: dict[str, ImageId] = {}
         self._last = LastBuild(db, _project(prepared), prepared.opened.trees)
 
-    async def run(self) -> None:
-        """Raises StepFailed, BuildError and what else can go wrong."""
+    async def run(self) -> Built | None:
+        """None where it stopped before a step. Raises StepFailed, BuildError and what else can go
+        wrong.
+        """
         plan = await self._plan()
         await self._caches.take_in()
         slots = _slots(plan)
@@ -88,7 +109,7 @@ class Building:
             session = await self._asked(plan, self._session(plan, listener, lease))
             if self._request.debug_step:
                 await self._stop_before(plan, session, listener)
-                return
+                return None
             try:
                 result = await self._solver.solve(plan.vertex, session)
             except KnarrError as error:
@@ -101,6 +122,7 @@ class Building:
         self._last.remember(_worked(plan, slots, listener))
         names = tuple(tag.familiar for tag in self._prepared.tags)
         teller.finished(image.id, names, _warnings(plan))
+        return Built(image.id, len(plan.steps))
 
     async def _stop_before(self, plan: Plan, session: Session, listener: StepListener) -> None:
         """Everything that one step stands on, and then the state as an image."""
@@ -124,13 +146,17 @@ class Building:
             self._request.logins,
             (lambda _: None) if quiet else self._say,
             pull=self._request.pull,
+            exact=prepared.one_of_several,
         )
         self._base_ids = {base.reference: image.id for base, image in images.items()}
         return lower(prepared.dockerfile, prepared.options, documents(images))
 
     def _teller(self, plan: Plan) -> Console | Quiet | Trace:
         if self._request.trace:
-            trace = Trace(self._say)
+            prepared = self._prepared
+            named = platform_text(prepared.options.platform)
+            lead = f"{named} " if prepared.one_of_several else ""
+            trace = Trace(self._say, lead=lead, first=prepared.steps_before)
             trace.plan(plan)
             return trace
         if self._request.quiet:
@@ -202,7 +228,8 @@ class Building:
             return error
         if isinstance(error, StepFailed):
             self._say_state_before(plan, step, listener)
-            return error  # the sentence is Docker's own, to the letter
+            foreign = _foreign(step.after.platform)
+            return StepFailed(f"{error}{foreign}", error.code) if foreign else error
         logical = step.statement.line.logical
         if isinstance(error, BuildError):
             return error
@@ -248,6 +275,20 @@ class Building:
         with suppress(KnarrError):
             return self._images.resolve(base).id if base else None
         return None
+
+
+def _foreign(platform: Platform) -> str:
+    """What to say of a command that failed, where its program may be of another machine.
+
+    Otherwise nothing: the sentence is Docker's own, to the letter.
+    """
+    here = host_platform()
+    if platform.architecture in {here.architecture, _RUN_TOO.get(here.architecture)}:
+        return ""
+    return (
+        f"; it is for {platform_text(platform)}, which this machine runs only with an emulator"
+        " (qemu-user and binfmt_misc)"
+    )
 
 
 def _project(prepared: Prepared) -> str:

@@ -22,7 +22,7 @@ from knarr.dockerfile.outline import outline, targets
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.run import Building, Prepared
 from knarr.errors import InvalidArgument, KnarrError
-from knarr.ids import new_hex
+from knarr.ids import ImageId, new_hex
 from knarr.image import ImageService
 from knarr.image.service import new_name
 from knarr.spec.docker.progress import ErrorDetail, Progress
@@ -119,6 +119,7 @@ class BuildService:
         self, request: BuildRequest, body: AsyncIterator[bytes], undo: AsyncExitStack
     ) -> Prepared:
         tags = tuple(new_name(tag) for tag in request.tags)
+        _refuse_for_several(request)
         opened = await self._opener.open(request, body, undo)
         dockerfile = parse_dockerfile(opened.text, opened.name)
         options = request.options(opened.contexts)
@@ -146,11 +147,11 @@ class BuildService:
 
     async def _run(self, prepared: Prepared, documents: Documents) -> None:
         """The build, whose end, good or bad, is its last document."""
-        building = Building(
-            prepared, self._db, self._images, self._solver, self._bases, documents.put_nowait
-        )
         try:
-            await building.run()
+            if prepared.one_of_several:
+                await self._for_several(prepared, documents)
+            else:
+                await self._building(prepared, documents).run()
             await self.cache.keep_within_bounds()
         except StepFailed as error:
             documents.put_nowait(_failure(str(error), error.code))
@@ -159,6 +160,36 @@ class BuildService:
         except asyncio.CancelledError:
             documents.put_nowait(_failure(_CANCELLED))
             raise
+
+    def _building(self, prepared: Prepared, documents: Documents) -> Building:
+        return Building(
+            prepared, self._db, self._images, self._solver, self._bases, documents.put_nowait
+        )
+
+    async def _for_several(self, prepared: Prepared, documents: Documents) -> None:
+        """An image for each platform, one after the other, and an index of them by its names."""
+        images: list[ImageId] = []
+        steps = 0
+        for platform in prepared.request.platforms:
+            options = replace(prepared.options, platform=platform)
+            part = replace(prepared, options=options, tags=(), steps_before=steps)
+            built = await self._building(part, documents).run()
+            if built is None:
+                return
+            images.append(built.image)
+            steps += built.steps
+        named = self._images.add_platforms(prepared.tags, images)
+        documents.put_nowait(Progress(aux={"ID": named.id}))
+
+
+def _refuse_for_several(request: BuildRequest) -> None:
+    """What makes no sense for more than one platform at once. Raises InvalidArgument."""
+    if len(request.platforms) < 2:
+        return
+    if not request.tags:
+        raise InvalidArgument("several platforms go under one name: give it one with -t")
+    if request.cache_to or request.debug_step:
+        raise InvalidArgument("--cache-to and --debug-step are for one platform at a time")
 
 
 def _failure(message: str, code: int = 0) -> Progress:

@@ -193,15 +193,20 @@ class Quiet:
 
 
 class Trace:
-    """One document for each thing that happens, as it happens."""
+    """One document for each thing that happens, as it happens.
 
-    def __init__(self, say: Say) -> None:
+    lead: in front of the names of stages. first: how many steps other platforms had before.
+    """
+
+    def __init__(self, say: Say, *, lead: str = "", first: int = 0) -> None:
         self._say = say
+        self._lead = lead
+        self._first = first
 
     def plan(self, plan: Plan) -> None:
         """All steps that there will be, before the first of them."""
         for step in plan.steps:
-            self._tell(step, "planned", text=step.text, total=step.total)
+            self._tell(step, "planned", text=step.text, total=self._first + step.total)
 
     def cached(self, step: Step, result: Known) -> None:  # noqa: ARG002
         self._tell(step, "cached")
@@ -234,8 +239,8 @@ class Trace:
 
     def _tell(self, step: Step, state: str, **more: object) -> None:
         trace = BuildTrace(
-            number=step.number,
-            stage=step.stage,
+            number=self._first + step.number,
+            stage=f"{self._lead}{step.stage}",
             state=state,
             time_nano=time.time_ns(),
             **more,  # type: ignore[arg-type]

@@ -341,6 +341,41 @@ async def test_a_build_can_be_stopped_before_a_step(yard: Yard) -> None:
     assert told.error == "no step 1 to stop before: there are 2, 3, 4"
 
 
+async def test_several_platforms_come_under_one_name(yard: Yard) -> None:
+    dockerfile = (
+        "FROM --platform=$BUILDPLATFORM busybox AS made\n"
+        "ARG TARGETARCH\n"
+        "RUN echo $TARGETARCH > /arch\n"
+        "FROM scratch\n"
+        "COPY --from=made /arch /\n"
+    )
+    both = "linux/riscv64,linux/s390x"
+    told = await yard.build(dockerfile, platform=both, tags=("many:1",), trace=True)
+    assert told.error == ""
+    images = yard.rooms.images.platforms("many:1")
+    assert {each.document.architecture for each in images} == {"riscv64", "s390x"}
+    for image in images:
+        assert yard.files(image.id) == {"arch": f"{image.document.architecture}\n 644"}
+    assert yard.rooms.images.index("many:1") is not None
+    numbers = [each.aux.number for each in told.documents if hasattr(each.aux, "number")]
+    assert set(numbers) == set(range(1, 11))  # each step has a number of its own
+
+
+async def test_several_platforms_need_a_name_and_bases_for_each(yard: Yard) -> None:
+    with pytest.raises(InvalidArgument, match="give it one with -t"):
+        await yard.build("FROM scratch\n", platform="linux/riscv64,linux/s390x")
+    told = await yard.build("FROM busybox\n", platform="linux/riscv64,linux/s390x", tags=("x",))
+    assert "busybox:latest is not for linux/riscv64, but for linux/" in told.error
+    with pytest.raises(NotFound):
+        yard.rooms.images.resolve("x")
+
+
+async def test_a_command_of_another_machine_says_so(yard: Yard) -> None:
+    dockerfile = "FROM scratch\nCOPY sh /bin/sh\nRUN true\n"
+    told = await yard.build(dockerfile, {"sh": "#!/nowhere\n"}, platform="linux/s390x")
+    assert "it is for linux/s390x, which this machine runs only with an emulator" in told.error
+
+
 async def test_a_folder_that_both_can_see_is_not_sent(yard: Yard, tmp_path: Path) -> None:
     folder = tmp_path / "context"
     (folder / "src").mkdir(parents=True)

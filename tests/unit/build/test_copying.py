@@ -117,10 +117,11 @@ def test_a_directory_cannot_be_put_where_a_file_is() -> None:
         layer(copy(["a"], "/file/a"), SOURCE)
 
 
-def test_several_sources_need_a_folder() -> None:
+def test_of_several_files_under_one_name_the_last_is_kept() -> None:
+    """As in BuildKit, where a wildcard finds more than one; a folder takes all of them."""
     assert set(layer(copy(["a", "d/x"], "/new/"), SOURCE)) == {"new/", "new/a", "new/x"}
-    with pytest.raises(InvalidArgument, match="must be a directory and end with a /"):
-        layer(copy(["a", "d/x"], "/new"), SOURCE)
+    texts = tree({"one.txt": "1", "two.txt": "2"})
+    assert layer(copy(["*.txt", "*.none"], "/new"), texts) == {"new": "2 644"}
 
 
 def test_parents_are_kept() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from knarr.cli.building.caching import CachePlace, cache_name
 from knarr.cli.building.context import Extras, Source, gathered
 from knarr.cli.building.layouts import SCHEME, Lent
 from knarr.cli.building.options import BuildOptions
+from knarr.cli.building.results import Output
 from knarr.cli.cli import Cli
 from knarr.cli.config import Config
 from knarr.cli.create.making import proxy_variables
@@ -42,10 +43,32 @@ def refuse_own_flags(options: BuildOptions) -> None:
 
 def refuse_unsupported(options: BuildOptions) -> None:
     """What would go unnoticed: the image, or the cache, would lack what was asked for."""
+    if options.security_opt:
+        raise Unsupported(
+            "--security-opt is not for builds: steps with RUN --security=insecure get all rights"
+            " by --allow security.insecure"
+        )
     for name in ("annotation", "attest", "provenance", "sbom"):
         if getattr(options, name) not in {(), "", "0", "false"}:
             flag = name.replace("_", "-")
             raise Unsupported(f"knarr cannot do --{flag} yet: leave the flag out")
+
+
+def platforms_of(options: BuildOptions, cli: Cli) -> tuple[str, ...]:
+    """Those that are asked for; else the one that the environment has; none is the engine's."""
+    asked = options.platform or cli.environ.get("DOCKER_DEFAULT_PLATFORM", "")
+    return tuple(dict.fromkeys(each.strip() for each in asked.split(",") if each.strip()))
+
+
+def refuse_for_several(options: BuildOptions, outputs: Sequence[Output]) -> None:
+    """What an index cannot be: without a name, a folder, or one file system."""
+    if not options.tag:
+        raise InvalidArgument("several platforms go under one name: give it one with -t")
+    for output in outputs:
+        if output.type in {"local", "tar"}:
+            raise Unsupported(f"--output type={output.type} is for one platform at a time")
+    if options.cache_to or options.debug_step:
+        raise Unsupported("--cache-to and --debug-step are for one platform at a time")
 
 
 def key_values(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -174,7 +197,7 @@ class Asking:
             own=own,
             registry_config=_registry_config(self.cli.config),
             target=options.target or None,
-            platform=options.platform or self.cli.environ.get("DOCKER_DEFAULT_PLATFORM") or None,
+            platform=",".join(platforms_of(options, self.cli)) or None,
             networkmode=None if options.network == "default" else options.network,
             nocache=options.no_cache or None,
             pull=options.pull or None,

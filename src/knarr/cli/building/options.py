@@ -66,7 +66,7 @@ class BuildOptions(FlagGroup):
         Words,
         Flag("Further result: type=local|tar|oci|docker,dest=PATH, or a folder", short="-o"),
     ] = ()
-    platform: Annotated[str, Flag("Platform of the image")] = ""
+    platform: Annotated[str, Flag("Platform of the image, or several with commas")] = ""
     policy: Annotated[Words, Flag("No effect", hidden=True)] = ()
     progress: Annotated[str, Flag("How to show it: auto, tty, plain, quiet or rawjson")] = "auto"
     provenance: Annotated[str, Flag("Refused unless 'false'", hidden=True)] = ""
@@ -76,7 +76,7 @@ class BuildOptions(FlagGroup):
     rm: Annotated[bool, Flag("No effect", hidden=True)] = True
     sbom: Annotated[str, Flag("Refused unless 'false'", hidden=True)] = ""
     secret: Annotated[Words, Flag("What steps may know: id=NAME[,src=FILE][,env=VARIABLE]")] = ()
-    security_opt: Annotated[Words, Flag("No effect", hidden=True)] = ()
+    security_opt: Annotated[Words, Flag("Refused: see --allow", hidden=True)] = ()
     shm_size: Annotated[int, Flag("Size of /dev/shm of the steps", kind=BYTES)] = 0
     squash: Annotated[bool, Flag("Make one layer of all new ones")] = False
     ssh: Annotated[Words, Flag("SSH agent for steps: default, or ID=SOCKET")] = ()

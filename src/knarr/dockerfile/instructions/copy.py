@@ -17,6 +17,7 @@ from knarr.dockerfile.line import Line, Options
 from knarr.dockerfile.remote import file_name_of, is_http, parse_git
 from knarr.dockerfile.stage import Stage
 from knarr.errors import InvalidArgument
+from knarr.patterns import has_wildcard
 
 _CHECKSUM: Final = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{7,64}")
 
@@ -87,7 +88,9 @@ class Transfer:
         return [stage.expand(source) for source in self.sources]
 
     def _check_count(self, keyword: str, words: list[str], destination: str) -> None:
-        if len(words) + len(self.heredocs) > 1 and not destination.endswith("/"):
+        """A wildcard may find one file, or be one of several that need not be there."""
+        sure = not any(has_wildcard(word) for word in words)
+        if sure and len(words) + len(self.heredocs) > 1 and not destination.endswith("/"):
             raise InvalidArgument(
                 f"When using {keyword} with more than one source file, "
                 "the destination must be a directory and end with a /"

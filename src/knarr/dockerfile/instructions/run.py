@@ -34,7 +34,7 @@ class Run(Plain):
     def parse(cls, line: Line) -> Self:
         options = line.options(texts=("network", "security"), lists=("mount", "device"))
         command = line.command()
-        if not any(command.words):
+        if command.exec_form and not any(command.words):
             raise line.error("RUN requires at least one argument")
         network = options.texts.get("network", "")
         if network and network not in _NETWORKS:

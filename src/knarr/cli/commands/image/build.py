@@ -8,6 +8,8 @@ from knarr.cli.building.asking import (
     engine_is_knarr,
     extras_of,
     lent_contexts,
+    platforms_of,
+    refuse_for_several,
     refuse_own_flags,
     refuse_unsupported,
 )
@@ -41,9 +43,14 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
     """
     outputs = tuple(Output.parse(text) for text in options.output)
     _check(options)
+    several = len(platforms_of(options, cli)) > 1
+    if several:
+        refuse_for_several(options, outputs)
     knarr = engine_is_knarr(cli)
     if not knarr:
         refuse_own_flags(options)
+        if several:
+            raise Unsupported("several platforms at once need knarr's own engine")
     targets = cache_targets(options.cache_to)
     asking = Asking(
         cli=cli,
@@ -72,7 +79,7 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
     for target in targets:
         if target.type != "inline":
             keep_cache(cli, target)
-    keep(cli, image, outputs, knarr=knarr)
+    keep(cli, options.tag[0] if several else image, outputs, knarr=knarr)
     write_files(image, options.tag, iidfile=options.iidfile, metadata_file=options.metadata_file)
     if options.push or any(output.push for output in outputs):
         _push(cli, options)
@@ -90,8 +97,6 @@ def _check(options: BuildOptions) -> None:
         raise InvalidArgument(f"invalid --debug-step {options.debug_step}: steps count from 1")
     if options.on_error not in {"", "shell"}:
         raise InvalidArgument(f'invalid --on-error "{options.on_error}": only shell is known')
-    if "," in options.platform:
-        raise Unsupported("several platforms at once: build them one after the other")
     if options.push and not options.tag:
         raise InvalidArgument("tag is needed when pushing to registry")
 
