@@ -15,7 +15,14 @@ from urllib.parse import quote
 from knarr.errors import InvalidArgument, KnarrError, Unauthorized, Unavailable
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.challenge import parse_challenges, scope
-from knarr.registry.failures import Refusal, Refused, insufficient, may_pass, refusal_of
+from knarr.registry.failures import (
+    Refusal,
+    Refused,
+    insufficient,
+    may_pass,
+    refusal_of,
+    warning_of,
+)
 from knarr.registry.origin import checked_target, origin_of, same_origin, shown
 from knarr.registry.retry import RetryPolicy, retry_after_s
 from knarr.registry.table import Endpoint
@@ -25,6 +32,7 @@ from knarr.spec.docker.auth import AuthConfig
 
 _REDIRECTS: Final = 5
 _ERROR_LIMIT: Final = 64 << 10  # bytes of a refusal that are read
+_WARNINGS: Final = 10  # of one registry; more is noise
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -70,6 +78,7 @@ class Conversation:
         self._transport, self._login = transport, login
         self._authorizer = Authorizer(transport, login, insecure=endpoint.insecure, offline=offline)
         self._schemes = {} if schemes is None else schemes
+        self.warnings: dict[str, None] = {}  # what the registry wants people to read, each once
         self._scopes: Scopes = (
             (scope(endpoint.repository, *actions),) if endpoint.repository else ()
         )
@@ -136,6 +145,7 @@ class Conversation:
             try:
                 reply = self._authorized(method, place, headers or {}, body, scopes)
                 if reply.status < 300:
+                    self._note_warnings(reply)
                     return reply
                 raise self._refused(method, place, reply)
             except Unreachable:
@@ -145,6 +155,11 @@ class Conversation:
                     raise
                 failures += 1
                 self.patience.wait(failures, error)
+
+    def _note_warnings(self, reply: Reply) -> None:
+        for line in reply.header_lines("Warning"):
+            if (text := warning_of(line)) and len(self.warnings) < _WARNINGS:
+                self.warnings[text] = None
 
     def _refused(self, method: str, place: str, reply: Reply) -> Refused:
         try:

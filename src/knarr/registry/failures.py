@@ -4,6 +4,7 @@ Pure. The wording is Docker's where clients match on it.
 Source: OCI distribution-spec, "Error Codes".
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,7 @@ from knarr.registry.origin import shown
 from knarr.registry.retry import is_transient
 
 _SHOWN_LIMIT: Final = 2000  # characters of a registry's text that go into a message
+_WARNING: Final = re.compile(r'299 - "((?:[^"\\]|\\.)*)"')
 _MEANINGS: Final[dict[int, type[KnarrError]]] = {
     400: InvalidArgument, 401: Unauthorized, 403: Forbidden, 404: NotFound, 405: Unsupported,
     408: Unavailable, 409: Conflict, 429: Unavailable, 502: Unavailable, 503: Unavailable,
@@ -113,6 +115,15 @@ def _plain(body: bytes) -> str:
 def _printable(text: str) -> str:
     """A registry's words end up on a terminal: no control characters, no endless text."""
     return "".join(each if each.isprintable() else " " for each in text[:_SHOWN_LIMIT])
+
+
+def warning_of(line: str) -> str:
+    """The text of a ``Warning`` header that is meant for people; empty for any other.
+
+    Source: OCI distribution-spec, "Warnings".
+    """
+    match = _WARNING.fullmatch(line.strip())
+    return _printable(re.sub(r"\\(.)", r"\1", match[1])) if match else ""
 
 
 def pull_refused(familiar: str, familiar_name: str, refusal: Refusal) -> KnarrError | None:

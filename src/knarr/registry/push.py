@@ -104,6 +104,8 @@ class Pusher:
         tag = reference.tag or last.digest
         await self._run(lambda: _put_all(target, documents, tag), cancellation)
         result = PushResult(tag=reference.tag, digest=last.digest, size=len(last.raw))
+        for text in list(target.warnings):
+            tell(Progress(status=f"Warning: {text}"))
         tell(Progress(status=f"{tag}: digest: {last.digest} size: {len(last.raw)}"))
         tell(Progress(aux=result))
         return result
