@@ -27,6 +27,7 @@ from knarr.image.service import ImageService
 from knarr.kernel.memory import give_back
 from knarr.reference import Reference
 from knarr.registry import (
+    Attached,
     Fetched,
     Found,
     Logins,
@@ -121,15 +122,20 @@ class Exchange:
         with self._db.transaction() as tx:
             end_old_leases(tx, now_ns=time.time_ns(), at_start=False)
             lease(tx, holder, seconds=_LEASE_S)
-        attached = await self._puller.attached(found)
+        attached = Attached()
+        attaching = asyncio.create_task(self._puller.attach(found, attached))
         try:
             await self._puller.fetch(found, landing, tell)
+            await attaching
             await asyncio.to_thread(give_back)
             known = self._known_as(found.reference)
-            image = self._record(found, attached)
+            image = self._record(found, attached.whole)
         finally:
+            attaching.cancel()
+            await asyncio.gather(attaching, return_exceptions=True)
             for blob in attached:
                 self._blobs.unpin(blob.digest)
+                self._drop_unrecorded(blob.digest)
         with self._db.transaction() as tx:
             end_lease(tx, holder)
         for line in outcome(found, newer=image.id not in known):
@@ -230,7 +236,7 @@ class Exchange:
                 for each in goes:
                     self._keep(each.made)
                     each.unpin()
-                    self._drop_config(each.image.id)
+                    self._drop_unrecorded(each.image.id)  # configs are kept in rows
                 await asyncio.to_thread(give_back)
         self._shipped(reference, goes, whole, Digest(result.digest))
 
@@ -295,10 +301,10 @@ class Exchange:
                     put_blob(tx, form.blob)
                     put_layer_blob(tx, form.diff_id, form.blob.digest, form.media_type)
 
-    def _drop_config(self, image: ImageId) -> None:
-        """Configs are kept in rows: as a blob one is there only to be sent, or to be served."""
-        if blob_size(self._db, image) is None:
-            self._blobs.discard(image)
+    def _drop_unrecorded(self, digest: Digest) -> None:
+        """A blob that was there for a moment only; one that is served, too, stays."""
+        if blob_size(self._db, digest) is None:
+            self._blobs.discard(digest)
 
     def _shipped(
         self,

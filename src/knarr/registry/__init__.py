@@ -14,6 +14,7 @@ Nothing here imports urllib3 or ssl before the first request.
 May import: content, store, events, kernel, http, spec, errors, ids, reference.
 """
 
+from knarr.registry.attached import Attached
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.inspect import Distribution, distribution
 from knarr.registry.layer import ByteReader, LayerSink
@@ -40,6 +41,7 @@ from knarr.registry.transport import Transport
 __all__ = [
     "ATTESTS",
     "LAYER_COMPRESSION",
+    "Attached",
     "ByteReader",
     "Cancellation",
     "Distribution",

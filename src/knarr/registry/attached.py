@@ -4,6 +4,8 @@ They are brought along so that a push can send the whole index again. Blocking, 
 Source: BuildKit, "Image attestation storage".
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from knarr.content import Blob, BlobStore
@@ -19,27 +21,40 @@ _BLOBS_LIMIT: Final = 64
 _BYTES_LIMIT: Final = 64 << 20  # of one blob: lists of packages are large
 
 
-def fetch_attached(
-    client: RegistryClient, image: RemoteImage, blobs: BlobStore, cancellation: Cancellation
-) -> list[Blob]:
-    """Stored and pinned, for the caller to record and unpin. Nothing of what is not as promised:
-    an image runs without.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """Blobs that are stored and pinned: to be recorded, and leftovers of what was not whole.
+
+    The caller unpins all of them, and discards what has no row then.
     """
-    got: list[Blob] = []
+
+    whole: list[Blob] = field(default_factory=list)
+    leftovers: list[Blob] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Blob]:
+        yield from (*self.whole, *self.leftovers)
+
+
+def fetch_attached(
+    client: RegistryClient,
+    image: RemoteImage,
+    blobs: BlobStore,
+    cancellation: Cancellation,
+    got: Attached,
+) -> None:
+    """What is not as promised is no failure: an image runs without. Fills ``got``."""
     if not image.root.is_index:
-        return got
+        return
     for entry in read_index(image.root).manifests:
         if entry.annotations.get(ATTESTS) != image.manifest.digest or not is_digest(entry.digest):
             continue
-        before = len(got)
+        parts: list[Blob] = []
         try:
-            _fetch(client, Digest(entry.digest), blobs, cancellation, got)
+            _fetch(client, Digest(entry.digest), blobs, cancellation, parts)
         except KnarrError:
-            for blob in got[before:]:
-                blobs.unpin(blob.digest)
-            del got[before:]
-            cancellation.check()
-    return got
+            got.leftovers.extend(parts)
+        else:
+            got.whole.extend(parts)
 
 
 def _fetch(

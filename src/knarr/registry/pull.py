@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
-from knarr.content import Blob, BlobStore
+from knarr.content import BlobStore
 from knarr.errors import InvalidArgument
 from knarr.ids import short
 from knarr.reference import DEFAULT_TAG, Reference
 from knarr.registry.asking import first_answer
-from knarr.registry.attached import fetch_attached
+from knarr.registry.attached import Attached, fetch_attached
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.client import RegistryClient
 from knarr.registry.layer import LayerJob, LayerSink
@@ -102,19 +102,18 @@ class Puller:
         await all_or_first_error(
             [self._layer(layer, found.sources, sink, tell) for layer in biggest_first]
         )
+        for text in dict.fromkeys(each for source in found.sources for each in source.warnings):
+            tell(Progress(status=f"Warning: {text}"))
 
-    async def attached(self, found: Found) -> list[Blob]:
-        """What attests to the image in its index: stored and pinned, to be recorded and unpinned.
-
-        Where it cannot be had there is less of it, and no error.
-        """
-        if not found.image.root.is_index:
-            return []
-        cancellation = Cancellation()
-        client = found.sources[0].under(cancellation)
-        return await in_thread(
-            lambda: fetch_attached(client, found.image, self._blobs, cancellation), cancellation
-        )
+    async def attach(self, found: Found, got: Attached) -> None:
+        """What attests to the image in its index; where it cannot be had there is less of it."""
+        if found.image.root.is_index:
+            cancellation = Cancellation()
+            client = found.sources[0].under(cancellation)
+            await in_thread(
+                lambda: fetch_attached(client, found.image, self._blobs, cancellation, got),
+                cancellation,
+            )
 
     async def close(self) -> None:
         await self._transfers.close()

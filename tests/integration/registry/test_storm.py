@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.registry.conftest import QUICK, Desk
+from integration.registry.conftest import Desk
 from knarr.content import BlobStore
 from knarr.content.rows import all_blobs
 from knarr.errors import KnarrError, NotFound
@@ -22,18 +22,15 @@ from knarr.ids import Digest
 from knarr.image import Exchange
 from knarr.reference import Reference
 from knarr.registry.cancellation import Cancellation
-from knarr.registry.pull import Puller
-from knarr.registry.push import Pusher
-from knarr.registry.registries import Logins, Registries
+from knarr.registry.registries import Logins
 from knarr.registry.server.registry import Registry
 from knarr.registry.server.serve import served
 from knarr.registry.server.settings import Settings
-from knarr.registry.table import RegistryTable
-from knarr.registry.transport import Proxies, Transport
 from knarr.spec import decode
 from knarr.spec.oci.image import Manifest
 from knarr.store import Database
 from support import images
+from support.exchanges import trading
 from support.parcels import noise, parcel, push
 from support.rooms import Rooms
 
@@ -269,17 +266,10 @@ async def collect_images(rooms: Rooms) -> None:
 
 
 async def storm_on_an_engine(folder: Path, steps: int) -> None:
-    (folder / "certs.d").mkdir()
-    rooms = Rooms(folder / "engine")
-    transport = Transport(certificates=[folder / "certs.d"], proxies=Proxies())
-    registries = Registries(RegistryTable(), transport, QUICK, chance=lambda: 0.0)
-    exchange = Exchange(
-        rooms.db, rooms.blobs, rooms.layers, rooms.images,
-        Puller(registries, rooms.blobs), Pusher(registries, rooms.blobs),
-    )  # fmt: skip
-    try:
+    async with trading(folder) as trade:
+        rooms = trade.rooms
         async with serving(rooms.root, rooms.db, rooms.blobs) as server:
-            engine = Engine(server, rooms, exchange)
+            engine = Engine(server, rooms, trade.exchange)
             collecting = asyncio.create_task(collect_images(rooms))
             async with asyncio.TaskGroup() as tasks:
                 for number in range(3):
@@ -297,10 +287,6 @@ async def storm_on_an_engine(folder: Path, steps: int) -> None:
         server.registry.collect(young_s=0)
         rooms.images.collect()
         assert set(rooms.blobs.digests()) == all_blobs(rooms.db)
-    finally:
-        await exchange.close()
-        registries.close()
-        rooms.close()
 
 
 async def test_an_engine_loses_nothing_while_both_collect(tmp_path: Path) -> None:
