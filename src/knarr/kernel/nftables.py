@@ -493,6 +493,16 @@ def masquerade() -> bytes:
     return _expression("masq")
 
 
+_PORTS_ARE_GIVEN: Final = 1 << 1
+
+
+def masquerade_from(first: int, last: int) -> tuple[bytes, ...]:
+    """The same, the source port becoming one of ``first`` to ``last`` where it is none of them."""
+    lowest, highest = (port.to_bytes(2, "big") for port in (first, last))
+    ports = (_u32(1, _PORTS_ARE_GIVEN), _u32(2, _QUARTER), _u32(3, _QUARTER + 1))
+    return (load(lowest), load(highest, 1), _expression("masq", *ports))
+
+
 _VERDICTS: Final = {"drop": 0, "accept": 1, "jump": -3, "goto": -4, "return": -5}
 
 

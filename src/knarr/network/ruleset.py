@@ -84,6 +84,11 @@ SETS: Final = (
 # Bridges of other engines: what goes there is for their rules to allow, not for our mark.
 _OTHER_ENGINES: Final = ("docker", "br-", "podman", "cni", "lxcbr", "virbr")
 
+# A container remembers for a minute who asked it. The host's connections from 127.0.0.1 and from a
+# bridge's address look alike to it, but their clocks do not: had both the same source port, a first
+# packet would be refused and sent again. These ports no program is given by itself.
+_LOOPBACKS_PORTS: Final = (1024, 32767)
+
 _RAW: Final = -300
 _DESTINATION_NAT: Final = -100
 _BEFORE_FILTER: Final = -1
@@ -219,7 +224,7 @@ CHAINS: Final = (
         hook=nft.POSTROUTING,
         priority=_SOURCE_NAT,
         rules=(
-            (*_INTO_US, *_LOOPBACK_SOURCE, _IS_127, nft.masquerade()),
+            (*_INTO_US, *_LOOPBACK_SOURCE, _IS_127, *nft.masquerade_from(*_LOOPBACKS_PORTS)),
             (
                 *nft.was_redirected(), *family_is(IPV4),
                 payload("ip saddr", 0), meta("oifname", 1), lookup(LOCAL4), nft.masquerade(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 
 import pytest
 
@@ -44,6 +45,28 @@ async def test_a_published_port_is_reached_from_everywhere(
     assert greeting(other.space.connect(HOST, 8080)) == b"hello"  # from a neighbour
     assert greeting(cage.space.connect(HOST, 8080)) == b"hello"  # from itself
     assert greeting(cage.space.connect("172.17.0.1", 8080)) == b"hello"
+
+
+async def test_the_hosts_addresses_never_meet_at_one_source_port(
+    host: Namespace, run: Runner
+) -> None:
+    """Else the container, which remembers the one, refuses the first packet of the other."""
+    cage = await run("one", ports=(PortRequest(container_port=80, first=8080, last=8080),))
+    server = cage.space.listen("0.0.0.0", 80)
+
+    def port_seen(source: str) -> int:
+        client = host.open_socket()
+        client.bind((source, 40_000))
+        client.connect((source, 8080))
+        peer, (_, port) = server.accept()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()  # at once, so that the port is free again
+        peer.close()
+        return int(port)
+
+    assert port_seen("172.17.0.1") == 40_000
+    for _ in range(5):
+        assert 1024 <= port_seen("127.0.0.1") < 32768
 
 
 async def test_a_published_udp_port_answers(
