@@ -21,7 +21,7 @@ from knarr.container.facts import (
     source_facts,
 )
 from knarr.container.files import files_in, member_of, write_files
-from knarr.container.links import Link, Linked, link_environment
+from knarr.container.links import Link, Linked, link_environment, linkers, opened
 from knarr.container.logs.options import kept
 from knarr.container.machine import Machine
 from knarr.container.model import Container
@@ -229,6 +229,8 @@ class Launcher:
         ports = port_requests(container.record.config, host)
         plugged = await self._networks.plug(member_of(container), sandbox, requests, ports)
         undo.push_async_callback(self._networks.unplug, container.id)
+        if linked := self._linked(container):
+            await self._networks.link(container.id, opened(container, linked))
         if sandbox is not None:
             sandbox.netlink.close()
         return (sandbox.path if sandbox else ""), plugged
@@ -281,6 +283,12 @@ class Launcher:
         networks = self._networks.plugged(other.id).networks
         address = networks["bridge"].ip_address if "bridge" in networks else ""
         return Linked(alias=link.alias, container=other, address=address)
+
+    def tell_linkers(self, started: Container) -> None:
+        """Running containers with a legacy link to it find it at its new address."""
+        for each in linkers(self._registry, started):
+            with suppress(Conflict, NotFound):
+                self._files(each, self._networks.plugged(each.id))
 
     async def connect(self, container: Container, network: str, settings: EndpointSettings) -> None:
         """Put a running container on one more network."""

@@ -52,6 +52,7 @@ class Lifecycle:
             raise
         after = before.started(pid=started.pid, at_ns=started.started_ns, again=again)
         self._journal.record(after, ("start", {}))
+        self._launcher.tell_linkers(after)
         self._health.begin(after)
         self._shortage.begin(after)
         self._logs.begin(after)

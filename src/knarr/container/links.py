@@ -3,13 +3,16 @@
 Source: Docker's manual, "Legacy container links".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
+from knarr import network
 from knarr.container.model import Container
-from knarr.errors import InvalidArgument
-from knarr.ids import short
+from knarr.container.registry import ContainerRegistry
+from knarr.errors import InvalidArgument, NotFound
+from knarr.ids import ContainerId, short
 from knarr.network.requests import container_port
 
 _NOT_PASSED_ON: Final = ("HOME", "PATH", "HOSTNAME")
@@ -46,6 +49,42 @@ class Linked:
         """By which /etc/hosts knows it."""
         config = self.container.record.config
         return (self.alias, config.hostname or short(self.container.id), self.container.name)
+
+
+def opened(linking: Container, linked: Sequence[Linked]) -> list[network.Link]:
+    """What it may reach where containers are kept apart: the ports that the linked ones expose."""
+    return [
+        network.Link(
+            container=linking.id,
+            target=each.container.id,
+            ports=tuple(map(container_port, each.container.record.config.exposed_ports or {})),
+        )
+        for each in linked
+    ]
+
+
+def running_links(
+    registry: ContainerRegistry, running: Collection[ContainerId]
+) -> list[network.Link]:
+    """Those of all containers that run, as their next start would find them."""
+    links: list[network.Link] = []
+    for each in registry:
+        if each.id in running:
+            found = _targets(registry, each)
+            links += opened(each, [Linked(alias="", container=it, address="") for it in found])
+    return links
+
+
+def linkers(registry: ContainerRegistry, target: Container) -> list[Container]:
+    """The running containers that are linked to it."""
+    return [each for each in registry if each.alive and target in _targets(registry, each)]
+
+
+def _targets(registry: ContainerRegistry, linking: Container) -> Iterator[Container]:
+    """Those that are there."""
+    for text in linking.record.host.links:
+        with suppress(NotFound, InvalidArgument):
+            yield registry.find(Link.parse(text).target)
 
 
 def link_environment(owner: str, linked: Sequence[Linked]) -> tuple[str, ...]:

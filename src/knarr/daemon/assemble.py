@@ -14,6 +14,7 @@ from knarr.container.facts import prepared_machine
 from knarr.container.imagemounts import ImageMounts
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
+from knarr.container.links import running_links
 from knarr.container.logs.sending import LogSender
 from knarr.container.mounting import Mounter
 from knarr.container.rows import load_all
@@ -66,7 +67,10 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     volumes = VolumeService(db=db, data_root=data_root, run_root=run_root)
     keeper = Keeper(run_root)
     networks = NetworkService(
-        db, str(run_root), NetworkSettings(bind_address=settings.publish_ip), sockets=keeper
+        db,
+        str(run_root),
+        NetworkSettings(bind_address=settings.publish_ip, icc=settings.icc),
+        sockets=keeper,
     )
     processes = await keeper.ensure()
     runtimes = await probe(keeper, run_root)
@@ -77,7 +81,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     image_mounts = ImageMounts(db=db, layers=layers, run_root=run_root)
     image_mounts.restore(running)
     mounter = Mounter(volumes=volumes, images=images, image_mounts=image_mounts)
-    await networks.start(running)
+    await networks.start(running, running_links(registry, running))
     launcher = Launcher(
         registry=registry,
         images=images,

@@ -62,6 +62,8 @@ Options:
                         Registry or network (CIDR) to which plain HTTP will do; several times
       --ip ADDRESS      Where ports are published that name no address (default 0.0.0.0, or
                         $KNARR_IP); 127.0.0.1 keeps them on this machine
+      --icc BOOL        Whether containers on the default bridge reach each other (default true, or
+                        $KNARR_ICC); false: only by --link, and only exposed ports
       --group NAME      Group that may use the socket (default "knarr", else "docker")
 """
 
@@ -91,6 +93,7 @@ class Settings:
     container_log: LogConfig = field(default_factory=lambda: LogConfig(type="json-file"))
     group: str = ""
     publish_ip: str = "0.0.0.0"
+    icc: bool = True
     registry: str = ""
     registries: RegistrySettings = field(default_factory=RegistrySettings)
 
@@ -109,7 +112,7 @@ _VALUED: Final = {
     "--tlscacert": "tlscacert", "--tlscert": "tlscert", "--tlskey": "tlskey",
 }  # fmt: skip
 _SWITCHES: Final = {
-    "--tls": "tls", "--tlsverify": "tlsverify",
+    "--icc": "icc", "--tls": "tls", "--tlsverify": "tlsverify",
     "--plain-tcp-makes-every-local-user-root": "plain_tcp",
 }  # fmt: skip
 _TLS_FILES: Final = {"cacert": "ca.pem", "cert": "cert.pem", "key": "key.pem"}
@@ -139,6 +142,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         ),
         group=last("group", "KNARR_GROUP", ""),
         publish_ip=_address("--ip", last("publish_ip", "KNARR_IP", "0.0.0.0")),
+        icc=_truth("--icc", last("icc", "KNARR_ICC", "true")),
         registry=last("registry", "KNARR_REGISTRY", ""),
         registries=_registries(
             Path(last("registries", "KNARR_REGISTRIES", REGISTRIES)),
@@ -187,10 +191,13 @@ def _read(argv: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _is_on(given: Mapping[str, Sequence[str]], name: str) -> bool:
-    value = given[name][-1].lower() if name in given else "false"
-    if value not in ("true", "1", "false", "0"):
-        raise InvalidArgument(f"{value!r} is neither true nor false")
-    return value in ("true", "1")
+    return _truth(name, given[name][-1] if name in given else "false")
+
+
+def _truth(name: str, value: str) -> bool:
+    if value.lower() not in ("true", "1", "false", "0"):
+        raise InvalidArgument(f"invalid value for {name}: {value!r} is neither true nor false")
+    return value.lower() in ("true", "1")
 
 
 def _tls(given: Mapping[str, Sequence[str]], environ: Mapping[str, str]) -> ServerTls | None:

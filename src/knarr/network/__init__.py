@@ -8,6 +8,7 @@ May import: runtime, store, events, kernel, spec, errors, ids, units.
 """
 
 from knarr.network.hosts import host_hosts_text, hosts_text
+from knarr.network.linking import Link
 from knarr.network.model import EndpointRequest, Member, Network, Plugged, PortRequest
 from knarr.network.requests import (
     endpoint_requests,
@@ -29,6 +30,7 @@ from knarr.network.sharing import Backend, Turn
 __all__ = [
     "Backend",
     "EndpointRequest",
+    "Link",
     "Member",
     "Network",
     "NetworkService",

@@ -1,5 +1,6 @@
 """From what somebody asked of ``network create`` to a network, refusing what cannot be. Pure."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_address, ip_network
@@ -254,7 +255,7 @@ def _contains(outer: AddressRange, inner: AddressRange) -> bool:
 
 
 def default_bridge(
-    id_: NetworkId, now_ns: int, *, bridge: str, range_: AddressRange, mtu: int
+    id_: NetworkId, now_ns: int, *, bridge: str, range_: AddressRange, mtu: int, icc: bool = True
 ) -> Network:
     """``bridge``: where containers are that ask for nothing."""
     return Network(
@@ -265,13 +266,22 @@ def default_bridge(
         subnets=(Subnet(range=range_, pool=range_, gateway=range_[1]),),
         options={
             OPTION_DEFAULT_BRIDGE: "true",
-            OPTION_ICC: "true",
+            OPTION_ICC: _flag(icc),
             OPTION_MASQUERADE: "true",
             OPTION_HOST_BINDING: "0.0.0.0",
             OPTION_BRIDGE_NAME: bridge,
             OPTION_MTU: str(mtu),
         },
     )
+
+
+def with_icc(bridge: Network, *, icc: bool) -> Network:
+    """The default bridge of an engine that was started with another ``--icc``."""
+    return dataclasses.replace(bridge, options={**bridge.options, OPTION_ICC: _flag(icc)})
+
+
+def _flag(value: bool) -> str:
+    return str(value).lower()
 
 
 def without_addresses(id_: NetworkId, now_ns: int, *, name: str, driver: str) -> Network:

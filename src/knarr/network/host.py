@@ -203,6 +203,9 @@ class HostNetwork:
     def _set_kernel(self, wanted: BridgePlan) -> None:
         """Packets from 127.0.0.1 may be sent into a bridge: the host's own to published ports."""
         sysctl.ensure(f"net/ipv4/conf/{wanted.name}/route_localnet", "1")
+        if wanted.answers_for_ports:
+            sysctl.ensure(f"net/ipv4/conf/{wanted.name}/proxy_arp_pvlan", "1")
+            sysctl.ensure(f"net/ipv4/neigh/{wanted.name}/proxy_delay", "0")
         if any(address.version == 6 for address in wanted.addresses):
             sysctl.ensure(f"net/ipv6/conf/{wanted.name}/disable_ipv6", "0")
             sysctl.ensure(f"net/ipv6/conf/{wanted.name}/accept_ra", "0")
@@ -374,6 +377,14 @@ class HostNetwork:
             except OSError as error:
                 _log.warning("the bridge %s cannot be made: %s", bridge.name, error)
         self.change(add=entries)
+
+    def set_ports(self, requests: Sequence[netlink.Request]) -> None:
+        """Ports of bridges; some may be gone."""
+        for request in requests:
+            try:
+                self._route.act([request])
+            except OSError as error:
+                _log.warning("a bridge's port: %s", error)
 
     def sweep(self, keep: Iterable[str]) -> list[str]:
         """Remove every link of ours but those to ``keep``. Returns what was removed."""

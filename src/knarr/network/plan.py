@@ -7,7 +7,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
 from itertools import groupby
 from typing import Final, Protocol
 
@@ -81,13 +81,18 @@ class Names:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgePlan:
-    """A bridge, the host's addresses on it, and what the ruleset must know of it."""
+    """A bridge, the host's addresses on it, and what the ruleset must know of it.
+
+    answers_for_ports: containers that are kept apart find the host in each other's place (proxy ARP
+    of a private VLAN), so that what they may send each other passes the ruleset.
+    """
 
     name: str
     mac: str
     mtu: int
     addresses: tuple[netlink.Interface, ...]
     entries: tuple[Entry, ...]
+    answers_for_ports: bool = False
 
 
 def bridge_plan(network: Network, names: Names, *, mtu: int) -> BridgePlan:
@@ -104,6 +109,7 @@ def bridge_plan(network: Network, names: Names, *, mtu: int) -> BridgePlan:
             if subnet.gateway is not None and not inhibited
         ),
         entries=tuple(_network_entries(network, name)),
+        answers_for_ports=network.is_default_bridge and is_isolated(network),
     )
 
 
@@ -355,6 +361,12 @@ def _port_entry(port: PublishedPort) -> Entry:
         return ruleset.PORTS4 if four else ruleset.PORTS6, Element(concatenated(*key), None, data)
     set_ = ruleset.PORTS4_AT if four else ruleset.PORTS6_AT
     return set_, Element(concatenated(port.host_ip.packed, *key), None, data)
+
+
+def linked_entry(source: IPv4Address, target: IPv4Address, port: int, protocol: str) -> Entry:
+    """``source`` may reach a port of ``target`` although they are kept apart."""
+    service = (bytes((_PROTOCOLS[protocol],)), port.to_bytes(2, "big"))
+    return ruleset.LINKED4, Element(concatenated(source.packed, target.packed, *service))
 
 
 def added(table: str, entries: Iterable[Entry]) -> list[netlink.Request]:

@@ -10,6 +10,7 @@ from typing import Final
 from knarr.errors import Forbidden, KnarrError
 from knarr.events import Event
 from knarr.ids import ContainerId
+from knarr.kernel import netlink
 from knarr.network import rows
 from knarr.network.drivers import plan_endpoint, standing_bridge
 from knarr.network.endpoints import (
@@ -29,7 +30,7 @@ from knarr.network.model import (
     PortRequest,
     PublishedPort,
 )
-from knarr.network.plan import EndpointPlan, Names, port_entries
+from knarr.network.plan import EndpointPlan, Names, is_isolated, port_entries
 from knarr.network.ports import PortTable, PortTaken
 from knarr.network.registry import NetworkRegistry
 from knarr.network.sharing import Change, Shares, Turn
@@ -185,6 +186,18 @@ class Plugs:
         change = self.shares.mark(container, turn)
         if change != Change():
             await self.worker.act(self.host.exchange, change.add, change.remove)
+
+    def port_settings(self) -> list[netlink.Request]:
+        """How bridges are to treat the ports of the containers that are plugged in."""
+        return [
+            netlink.set_port(
+                each.link,
+                hairpin=bool(self.ports.ports_of(each.container)),
+                isolated=is_isolated(self.registry[each.network]),
+            )
+            for each in self.registry.endpoints()
+            if each.link
+        ]
 
     def rename(self, container: ContainerId, name: str) -> None:
         """Names on networks follow the container's; addresses and links stay."""

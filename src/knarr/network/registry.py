@@ -36,6 +36,10 @@ class NetworkRegistry:
         self._pools[network.id] = [Pool(subnet) for subnet in network.subnets]
         self._on.setdefault(network.id, {})
 
+    def put_changed(self, network: Network) -> None:
+        """A known one with other options: its addresses, and who is on it, stay as they are."""
+        self._networks[network.id] = network
+
     def forget(self, network: Network) -> None:
         del self._networks[network.id], self._pools[network.id], self._on[network.id]
         self.directory.forget(network.id)

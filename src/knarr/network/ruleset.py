@@ -63,6 +63,7 @@ RANGES4: Final = Set(
 RANGES6: Final = Set(
     name="ranges6", key=(IPV6_ADDRESS, PROTOCOL, SERVICE), data=(IPV6_ADDRESS,), interval=True
 )
+LINKED4: Final = Set(name="linked4", key=(IPV4_ADDRESS, IPV4_ADDRESS, PROTOCOL, SERVICE))
 TURNS4: Final = Set(name="turns4", key=(PROTOCOL, SERVICE, NUMBER), data=(IPV4_ADDRESS, SERVICE))
 TURNS6: Final = Set(name="turns6", key=(PROTOCOL, SERVICE, NUMBER), data=(IPV6_ADDRESS, SERVICE))
 TURNS4_AT: Final = Set(
@@ -77,7 +78,7 @@ TURNS6_AT: Final = Set(
 )
 SETS: Final = (
     BRIDGES, INTERNAL, ROUTED, WITHIN, FOREIGN, LOCAL4, LOCAL6, MASQUERADED4, MASQUERADED6,
-    SOURCES4, PORTS4, PORTS6, PORTS4_AT, PORTS6_AT, RANGES4, RANGES6,
+    SOURCES4, LINKED4, PORTS4, PORTS6, PORTS4_AT, PORTS6_AT, RANGES4, RANGES6,
     TURNS4, TURNS6, TURNS4_AT, TURNS6_AT,
 )  # fmt: skip
 
@@ -102,6 +103,10 @@ _LOOPBACK_SOURCE: Final = (*family_is(IPV4), payload("ip saddr", size=1))
 _IS_127: Final = nft.equals(bytes((127,)))
 _TO_LOOPBACK6: Final = (*family_is(IPV6), payload("ip6 daddr"), nft.equals(bytes(15) + b"\x01"))
 _LET_THROUGH: Final = verdict("goto", "let_through")
+_LINKED: Final = (
+    *_FROM_US, *family_is(IPV4), payload("ip saddr", 0), payload("ip daddr", 1),
+    meta("l4proto", 2), payload("th dport", 3),
+)  # fmt: skip
 _PROTOCOL_AND_PORT: Final = (meta("l4proto", 0), payload("th dport", 1))
 
 
@@ -155,6 +160,7 @@ CHAINS: Final = (
         name="into_network",
         rules=(
             (meta("iifname", 0), meta("oifname", 4), lookup(WITHIN), _LET_THROUGH),
+            (*_LINKED, lookup(LINKED4), _LET_THROUGH),
             (meta("iifname"), lookup(INTERNAL), verdict("drop")),
             (meta("oifname"), lookup(INTERNAL), verdict("drop")),
             (*nft.was_redirected(), _LET_THROUGH),

@@ -24,6 +24,7 @@ from knarr.network.endpoints import check_request
 from knarr.network.host import HostNetwork, Sandbox
 from knarr.network.hostfiles import HostResolvConf
 from knarr.network.ipam import DEFAULT_POOLS, free_subnet, local_range, overlap
+from knarr.network.linking import Link, Links
 from knarr.network.model import (
     AddressRange,
     Endpoint,
@@ -36,7 +37,7 @@ from knarr.network.model import (
     Subnet,
 )
 from knarr.network.nameserver import Client, Nameserver, Sockets
-from knarr.network.plan import BridgePlan, Entry, Names, ParentPlan, port_entries
+from knarr.network.plan import BridgePlan, Entry, Names, ParentPlan, is_isolated, port_entries
 from knarr.network.plugs import Plugs
 from knarr.network.ports import PortTable
 from knarr.network.registry import NetworkRegistry
@@ -66,11 +67,13 @@ class NetworkSettings:
 
     bind_address: where published ports are bound that name no address; ``127.0.0.1`` keeps them
     on this machine. pools: (range, prefix length) of subnets to choose from.
+    icc: whether containers on the default bridge reach each other; if not, by links alone.
     linger_seconds: how long the default bridge and the ruleset outlive the last container.
     """
 
     bind_address: str = "0.0.0.0"
     pools: Sequence[tuple[AddressRange, int]] = DEFAULT_POOLS
+    icc: bool = True
     linger_seconds: float = _LINGER_SECONDS
 
 
@@ -96,6 +99,7 @@ class NetworkService:
         self._registry = NetworkRegistry()
         self._ports = PortTable(Relays(lambda number: self._ports.behind_loopback(number)))
         self._shares = Shares()
+        self._links = Links(self._registry)
         self._plugs = self._plugs_with(uplink_mtu=0)
         self._sockets = sockets
         self._resolv_conf = resolv_conf or HostResolvConf()
@@ -119,10 +123,11 @@ class NetworkService:
 
     # Life
 
-    async def start(self, alive: Collection[ContainerId] = ()) -> None:
+    async def start(self, alive: Collection[ContainerId] = (), links: Sequence[Link] = ()) -> None:
         """Read the rows, make the predefined networks, put right what a crash left.
 
         alive: the containers that run on, as the keeper reports. All others are unplugged.
+        links: the legacy links of those.
         """
         mtu = await self._worker.act(self._host.uplink_mtu)
         self._plugs = self._plugs_with(uplink_mtu=mtu)
@@ -131,6 +136,8 @@ class NetworkService:
         if not list(self._registry):
             await self._make_predefined(mtu)
         self._take_over(set(alive))
+        self._links.put(links)
+        self._set_icc()
         await self._worker.act(self._restore)
         self._watch.start()
         for member in rows.all_members(self._db):
@@ -157,6 +164,7 @@ class NetworkService:
             bridge=self._names.default_bridge,
             range_=free_subnet(busy, self._own_pools()),
             mtu=min(1500, mtu or 1500),
+            icc=self._settings.icc,
         )
         others = [
             creation.without_addresses(NetworkId(new_hex()), now_ns, name=name, driver=driver)
@@ -166,6 +174,14 @@ class NetworkService:
             for network in (bridge, *others):
                 rows.put_network(tx, network)
                 self._registry.put(network)
+
+    def _set_icc(self) -> None:
+        default = self._registry.default_bridge
+        if is_isolated(default) != self._settings.icc:
+            return
+        self._registry.put_changed(creation.with_icc(default, icc=self._settings.icc))
+        with self._db.transaction() as tx:
+            rows.put_network(tx, self._registry.default_bridge)
 
     def _own_pools(self) -> Sequence[tuple[AddressRange, int]]:
         """Engines side by side begin at different ranges, so that they seldom meet."""
@@ -209,11 +225,13 @@ class NetworkService:
                 _log.warning("a network has no parent: %s", error)
         if standing:
             self._host.adopt(standing, self._port_entries())
+            self._host.set_ports(self._plugs.port_settings())
         else:
             self._host.lower_table()
 
     def _port_entries(self) -> Sequence[Entry]:
-        return [*port_entries(self._ports.all()), *self._shares.entries()]
+        published = [*port_entries(self._ports.all()), *self._shares.entries()]
+        return [*published, *self._links.entries()]
 
     def _standing(self) -> Sequence[BridgePlan]:
         """The bridges that are to be up: the default one only while somebody is on it."""
@@ -457,6 +475,7 @@ class NetworkService:
         await self._freshen(requests)
         try:
             await self._plugs.plug(member, sandbox, requests, ports)
+            await self._open_links(member.id)
             await self._serve_names(member)
         except BaseException:
             await self.unplug(member.id)
@@ -469,6 +488,8 @@ class NetworkService:
     async def unplug(self, container: ContainerId) -> None:
         """Off all networks, ports free again. Content when it was not plugged in."""
         self._nameserver.stop(container)
+        await self._close_links(container)
+        self._links.forget(container)
         await self._plugs.unplug(container)
         self._settle()
 
@@ -478,13 +499,32 @@ class NetworkService:
         """Put a running container on one more network. Raises Forbidden when it is on it."""
         await self._freshen([request])
         endpoint = await self._plugs.connect(member, sandbox, request)
+        await self._open_links(member.id)
         await self._serve_names(member)
         return endpoint.settings
 
     async def disconnect(self, member: Member, sandbox: Sandbox | None, network: str) -> None:
         """Take a running container off one network; without ``sandbox`` its routes stay as are."""
-        await self._plugs.disconnect(member, sandbox, self.resolve(network))
+        leaving = self.resolve(network)
+        if leaving.is_default_bridge:
+            await self._close_links(member.id)
+        await self._plugs.disconnect(member, sandbox, leaving)
         self._settle()
+
+    async def link(self, container: ContainerId, links: Sequence[Link]) -> None:
+        """Legacy links of a container that was plugged in just now; in force until it ends."""
+        self._links.put(links)
+        await self._open_links(container)
+
+    async def _open_links(self, container: ContainerId) -> None:
+        """Its own links, and those of others to it."""
+        if entries := self._links.entries(container):
+            await self._worker.act(self._host.exchange, entries, ())
+
+    async def _close_links(self, container: ContainerId) -> None:
+        """Before its address goes: the next to get it is linked with nobody."""
+        if entries := self._links.entries(container):
+            await self._worker.act(self._host.exchange, (), entries)
 
     # Ports and names that several containers share
 
