@@ -35,6 +35,10 @@ class Link:
             raise InvalidArgument(f"bad format for links: {text}")
         return cls(target=target, alias=alias)
 
+    def renamed(self, old: str, new: str) -> str:
+        """As a configuration has it, once the container ``old`` is called ``new``."""
+        return f"{new if self.target == old else self.target}:{self.alias}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
@@ -78,6 +82,15 @@ def running_links(
 def linkers(registry: ContainerRegistry, target: Container) -> list[Container]:
     """The running containers that are linked to it."""
     return [each for each in registry if each.alive and target in _targets(registry, each)]
+
+
+def linking_by_name(registry: ContainerRegistry, name: str) -> list[ContainerId]:
+    """Those whose links name a container so."""
+    return [
+        each.id
+        for each in registry
+        if any(Link.parse(text).target == name for text in each.record.host.links)
+    ]
 
 
 def _targets(registry: ContainerRegistry, linking: Container) -> Iterator[Container]:

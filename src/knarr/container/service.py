@@ -19,7 +19,7 @@ from knarr.container.health import on_failure
 from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
 from knarr.container.lifecycle import Lifecycle
-from knarr.container.links import Link
+from knarr.container.links import Link, linking_by_name
 from knarr.container.logs.sending import LogSender
 from knarr.container.machine import Machine
 from knarr.container.model import Container, Status
@@ -226,6 +226,17 @@ class ContainerService:
             after = self._creator.renamed(before, name)
             self._journal.record_document(after, ("rename", {"oldName": f"/{before.name}"}))
             await self._networks.rename(after.id, name)
+        for linking in linking_by_name(self._registry, before.name):
+            await self._link_follows(linking, before.name, name)
+
+    async def _link_follows(self, ref: str, old: str, new: str) -> None:
+        """A legacy link means the container, however that is called."""
+        with suppress(NotFound):
+            async with self._journal.held(ref) as before:
+                host = before.record.host
+                links = tuple(Link.parse(each).renamed(old, new) for each in host.links)
+                record = replace(before.record, host=replace(host, links=links))
+                self._journal.record_document(dataclasses.replace(before, record=record))
 
     async def unlink(self, ref: str, alias: str) -> None:
         """Forget a legacy link; what runs keeps it until its next start. Raises NotFound."""

@@ -48,3 +48,9 @@ def test_a_link_is_told_in_variables_and_names() -> None:
         "MY_DB_ENV_USER=app",
     )
     assert LINKED.names == ("my-db", "d" * 12, "db")
+
+
+def test_a_link_follows_the_name_of_the_container_that_it_means() -> None:
+    assert Link.parse("db:data").renamed("db", "base") == "base:data"
+    assert Link.parse("db").renamed("db", "base") == "base:db"
+    assert Link.parse("other:db").renamed("db", "base") == "other:db"

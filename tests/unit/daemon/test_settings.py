@@ -37,3 +37,12 @@ def test_where_containers_log_to_unless_they_say_it_themselves() -> None:
         settings_of(["--log-opt", "max-size"], {})
     with pytest.raises(InvalidArgument, match="unknown log opt 'x' for json-file log driver"):
         settings_of(["--log-opt", "x=1"], {})
+
+
+def test_containers_on_the_default_bridge_reach_each_other_unless_told_otherwise() -> None:
+    assert settings_of([], {}).icc
+    assert not settings_of([], {"KNARR_ICC": "false"}).icc
+    assert settings_of(["--icc"], {"KNARR_ICC": "false"}).icc
+    assert not settings_of(["--icc=false"], {}).icc
+    with pytest.raises(InvalidArgument, match="--icc: 'never' is neither true nor false"):
+        settings_of(["--icc=never"], {})
