@@ -30,6 +30,10 @@ def test_a_link_can_be_removed_and_what_was_linked_stays(sdk: docker.DockerClien
     api.remove_container(target)
 
 
+def test_the_engine_is_in_no_swarm(sdk: docker.DockerClient) -> None:
+    assert sdk.info()["Swarm"]["LocalNodeState"] == "inactive"
+
+
 def test_the_runtime_may_stand_where_docker_py_puts_it(sdk: docker.DockerClient) -> None:
     for name in sdk.info()["Runtimes"]:
         made = sdk.api.create_container("busybox", ["true"], runtime=name)["Id"]

@@ -86,6 +86,17 @@ class AddressPool(Document):
     size: int = 0
 
 
+class SwarmInfo(Document):
+    """That of an engine which is in no swarm, unless it says so."""
+
+    node_id: str = msgspec.field(name="NodeID", default="")
+    node_addr: str = ""
+    local_node_state: str = "inactive"
+    control_available: bool = False
+    error: str = ""
+    remote_managers: tuple[Any, ...] | None = None
+
+
 class SystemInfo(Document):
     id: str = msgspec.field(name="ID", default="")
     containers: int = 0
@@ -142,6 +153,7 @@ class SystemInfo(Document):
     product_license: str = ""
     default_address_pools: tuple[AddressPool, ...] = ()
     firewall_backend: FirewallInfo | None = None
+    swarm: SwarmInfo = SwarmInfo()
     warnings: tuple[str, ...] = ()
     cdi_spec_dirs: tuple[str, ...] = msgspec.field(name="CDISpecDirs", default=())
     containerd: ContainerdInfo | None = None
