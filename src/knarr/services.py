@@ -33,6 +33,7 @@ class About:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     default_runtime: str = ""
     log_driver: str = "json-file"  # of containers that name none
+    security_options: tuple[str, ...] = ("name=seccomp,profile=builtin",)
     warnings: tuple[str, ...] = ()
 
 

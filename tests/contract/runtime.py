@@ -5,14 +5,21 @@ import os
 import re
 import signal
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from knarr.errors import Conflict, NotFound
+from knarr.kernel import mount
 from knarr.kernel.cgroups import Layout
-from knarr.runtime import StartFailed
-from knarr.spec.oci.runtime import Cpu, Memory, Pids, Resources
+from knarr.kernel.owners import Owners, Span, read_owners
+from knarr.runtime import Launch, StartFailed
+from knarr.spec.oci.runtime import Cpu, IdMapping, Memory, Namespace, Pids, Resources, Root, User
 from support.boxes import Boxes, read_all, unframed
 
 SLEEP = ("sleep", "1000")
@@ -47,6 +54,37 @@ class RuntimeContract:
         assert log.startswith("1\n")
         assert "bin\n" in log
         assert "eth" not in log
+
+    async def test_the_hosts_null_device_stays_the_hosts(self, boxes: Boxes) -> None:
+        before = os.stat("/dev/null")
+        script = "read line || echo empty; echo lost >&0 && echo taken"
+        _, log = await boxes.run("sh", "-c", script, user=User(uid=4321, gid=4321))
+        assert log == "empty\ntaken\n"
+        after = os.stat("/dev/null")
+        assert after.st_uid != 4321
+        assert (after.st_rdev, after.st_mode) == (before.st_rdev, before.st_mode)
+
+    async def test_root_in_a_user_namespace_is_somebody_else_outside(self, boxes: Boxes) -> None:
+        spans = (Span(0, 700_000, 1000),)
+        owners = Owners(spans, spans)
+        users = await boxes.keeper.user_namespace(owners)
+        assert await boxes.keeper.user_namespace_path(owners) == users.path
+        sandbox = await boxes.keeper.make_sandbox("mapped", owners)
+        sandbox.netlink.close()
+        script = "cat /proc/self/uid_map /proc/sys/net/ipv4/ip_unprivileged_port_start >/dev/stdout"
+        try:
+            with shown_mapped(boxes.rootfs, users.descriptor) as root:
+                launch = mapped(boxes.launch(boxes.spec(*SLEEP)), root, users.path, sandbox.path)
+                running = await boxes.keeper.start(launch)
+                assert read_owners(running.pid) == owners
+                assert os.stat(f"/proc/{running.pid}").st_uid == 700_000
+                execution = replace(boxes.exec(running.id, "sh", "-c", script), owner=owners.root)
+                attached = await boxes.attach(running.id, execution.exec_id)
+                await boxes.keeper.exec(execution)
+                said = unframed(await read_all(attached))[1].split()
+            assert said == [b"0", b"700000", b"1000", b"80"]
+        finally:
+            await boxes.keeper.remove_sandbox("mapped")
 
     async def test_signals_that_python_ignores_are_not_ignored_inside(self, boxes: Boxes) -> None:
         _, log = await boxes.run("grep", "SigIgn", "/proc/self/status")
@@ -390,3 +428,39 @@ def leftovers(boxes: Boxes, container_id: str) -> list[str]:
         line for line in Path("/proc/mounts").read_text().splitlines() if container_id in line
     ]
     return [path for path in found if Path(path).exists()] + mounts
+
+
+@contextmanager
+def shown_mapped(rootfs: Path, users: int) -> Iterator[str]:
+    """The root with its owners mapped, where somebody without rights can get to it."""
+    place = tempfile.mkdtemp(prefix="knarr-mapped-")
+    os.chmod(place, 0o711)
+    with mount.detached(mount.open_tree(str(rootfs))) as clone:
+        mount.id_map(clone, users)
+        os.close(users)
+        mount.attach(clone, place)
+    try:
+        yield place
+    finally:
+        mount.unmount(place, lazy=True)
+        os.rmdir(place)
+
+
+def mapped(launch: Launch, root: str, users: str, network: str) -> Launch:
+    """The launch, but of another root, and in namespaces that are there."""
+    linux = launch.spec.linux
+    paths = {"network": network}
+    namespaces = (
+        Namespace(type="user", path=users),
+        *(Namespace(type=each.type, path=paths.get(each.type, "")) for each in linux.namespaces),
+    )
+    mapping = (IdMapping(container_id=0, host_id=700_000, size=1000),)
+    linux = msgspec.structs.replace(
+        linux,
+        namespaces=namespaces,
+        uid_mappings=mapping,
+        gid_mappings=mapping,
+        sysctl={"net.ipv4.ip_unprivileged_port_start": "80"},  # which its root alone may write
+    )
+    spec = msgspec.structs.replace(launch.spec, linux=linux, root=Root(path=root))
+    return replace(launch, spec=spec, owner=(700_000, 700_000))

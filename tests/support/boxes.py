@@ -47,6 +47,7 @@ CAPABILITIES = (
     "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_MKNOD", "CAP_SETGID", "CAP_SETUID",
     "CAP_KILL", "CAP_SYS_CHROOT",
 )  # fmt: skip
+ROOT = User(uid=0, gid=0)
 NAMESPACES: tuple[NamespaceType, ...] = ("pid", "network", "ipc", "uts", "mount")
 DEVICES = (
     DeviceRule(allow=False, access="rwm"),
@@ -103,11 +104,16 @@ def make_rootfs(folder: Path) -> Path:
     return folder
 
 
-def process(*args: str, terminal: bool = False, size: tuple[int, int] | None = None) -> Process:
+def process(
+    *args: str,
+    terminal: bool = False,
+    size: tuple[int, int] | None = None,
+    user: User = ROOT,
+) -> Process:
     return Process(
         args=args,
         cwd="/",
-        user=User(uid=0, gid=0),
+        user=user,
         terminal=terminal,
         console_size=Box(height=size[0], width=size[1]) if size else None,
         env=("PATH=/bin", "TERM=xterm"),

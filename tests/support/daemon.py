@@ -27,6 +27,7 @@ class Daemon:
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()  # the daemon's command: a program that becomes it
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -67,7 +68,7 @@ class Daemon:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "knarr", "daemon",
+                    *self.before, sys.executable, "-m", "knarr", "daemon",
                     "--data-root", str(self.data_root), "--run-root", str(self.run_root),
                     "-H", self.host, *self.flags,
                 ],
@@ -160,9 +161,11 @@ def end_keeper(run_root: Path) -> None:
 
 
 @contextmanager
-def running_daemon(*flags: str, **settings: str) -> Iterator[Daemon]:
+def running_daemon(*flags: str, before: tuple[str, ...] = (), **settings: str) -> Iterator[Daemon]:
     """A daemon for the length of a block; its log is shown when the block fails."""
-    daemon = Daemon(Path(tempfile.mkdtemp(prefix="knarr-test-")), settings, flags)
+    folder = Path(tempfile.mkdtemp(prefix="knarr-test-"))
+    folder.chmod(0o711)  # as /var/lib and /run: root in a container may be nobody outside
+    daemon = Daemon(folder, settings, flags, before)
     try:
         daemon.start()
         yield daemon

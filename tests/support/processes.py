@@ -20,6 +20,9 @@ class Chrooted:
     No network, no control groups, no seccomp: what the daemon's runner adds is tested there.
     """
 
+    def id_map(self, network: str, *, insecure: bool) -> None:
+        """Nobody is anybody else here."""
+
     async def run(self, process: Process, output: Output) -> Ended:
         script = "\n".join(self._script(process))
         child = await asyncio.create_subprocess_exec(
@@ -83,6 +86,9 @@ class Pretended:
         self.running = 0
         self.most_at_once = 0
         self._does = does
+
+    def id_map(self, network: str, *, insecure: bool) -> None:
+        """Nobody is anybody else here."""
 
     async def run(self, process: Process, output: Output) -> Ended:
         self.asked.append(process)

@@ -141,7 +141,7 @@ async def info(engine: Engine) -> SystemInfo:
         containerd_commit=Commit(),
         runc_commit=Commit(),
         init_commit=Commit(),
-        security_options=("name=seccomp,profile=builtin",),
+        security_options=about.security_options,
         warnings=about.warnings,
     )
 

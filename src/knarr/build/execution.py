@@ -73,6 +73,7 @@ class Executor:
         inputs: behind the base, as layers. Raises StepFailed when the command does.
         """
         _check_allowed(op, session)
+        id_map = self._runner.id_map(op.network, insecure=op.insecure)
         made_ns = max(each.time_ns for each in (base, *inputs))
         identity = new_container_id()
         self._containers.prepare(identity, base.diff_ids)
@@ -81,8 +82,8 @@ class Executor:
                 place = self._run / identity
                 place.mkdir(mode=0o700)
                 undo.callback(shutil.rmtree, place, ignore_errors=True)
-                mounts, variables = await self._mounts(op, inputs, session, place, undo)
-                rootfs = self._containers.mount(identity, volatile=True)
+                mounts, variables = await self._mounts(op, inputs, session, place, undo, id_map)
+                rootfs = self._containers.mount(identity, volatile=True, id_map=id_map)
                 undo.callback(self._containers.unmount, identity)
                 stubs = _missing(rootfs, [mount.target for mount in mounts])
                 started_ns = time.time_ns() // _SECOND_NS * _SECOND_NS
@@ -151,6 +152,7 @@ class Executor:
         session: Session,
         place: Path,
         undo: AsyncExitStack,
+        id_map: int | None,
     ) -> tuple[tuple[Mounted, ...], dict[str, str]]:
         """What goes into the root, and the variables that secrets give."""
         mounts: list[Mounted] = []
@@ -159,7 +161,7 @@ class Executor:
             own = place / str(number)
             match mount:
                 case BindMount():
-                    mounts.append(self._bound(mount, inputs, own, undo))
+                    mounts.append(self._bound(mount, inputs, own, undo, id_map))
                 case CacheMount():
                     mounts.append(await self._cached(mount, inputs, undo))
                 case TmpfsMount():
@@ -172,15 +174,26 @@ class Executor:
         return tuple(mounts), variables
 
     def _bound(
-        self, mount: BindMount, inputs: Sequence[Layered], own: Path, undo: AsyncExitStack
+        self,
+        mount: BindMount,
+        inputs: Sequence[Layered],
+        own: Path,
+        undo: AsyncExitStack,
+        id_map: int | None,
     ) -> BoundPath:
         diff_ids = inputs[mount.input - 1].diff_ids
-        root = self._mounted(diff_ids, own, undo, writable=not mount.read_only)
+        root = self._mounted(diff_ids, own, undo, writable=not mount.read_only, id_map=id_map)
         source = _within(root, mount.source)
-        return BoundPath(source=source, target=mount.target, read_only=mount.read_only)
+        return BoundPath(source=source, target=mount.target, read_only=mount.read_only, mapped=True)
 
     def _mounted(
-        self, diff_ids: Sequence[DiffId], own: Path, undo: AsyncExitStack, *, writable: bool
+        self,
+        diff_ids: Sequence[DiffId],
+        own: Path,
+        undo: AsyncExitStack,
+        *,
+        writable: bool,
+        id_map: int | None,
     ) -> Path:
         """A directory with the files of these layers."""
         lowers = self._layers.lowers(diff_ids)
@@ -194,7 +207,7 @@ class Executor:
             (kept / name).mkdir(mode=0o755, parents=True)
         undo.callback(shutil.rmtree, kept, ignore_errors=True)
         written = Writable(upper=kept / "upper", work=kept / "work", volatile=True)
-        mount_overlay(own / "root", lowers, written if writable else None)
+        mount_overlay(own / "root", lowers, written if writable else None, id_map=id_map)
         undo.callback(unmount, os.fspath(own / "root"), lazy=True)
         return own / "root"
 

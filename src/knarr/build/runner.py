@@ -14,11 +14,15 @@ Output = Callable[[int, bytes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundPath:
-    """A file or directory of the host in the process' root. ``target`` may have to be made."""
+    """A file or directory of the host in the process' root. ``target`` may have to be made.
+
+    mapped: its owners are shown by the runner's ``id_map`` already.
+    """
 
     source: Path
     target: str
     read_only: bool = True
+    mapped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +53,10 @@ class Resources:
 class Process:
     """One process of a build step.
 
-    id: 64 hex digits, of this run alone. rootfs: mounted and writable; it stays when the process
-    has ended. argv: as the image's exec form; a program that is missing is reported by the runner.
-    user: ``name|uid[:group|gid]``, looked up in the root. network: default, none, host, or a name.
-    hosts: lines for /etc/hosts, by name. insecure: with all privileges.
+    id: 64 hex digits, of this run alone. rootfs: mounted by ``id_map`` and writable; it stays when
+    the process has ended. argv: as the image's exec form; a program that is missing is reported by
+    the runner. user: ``name|uid[:group|gid]``, looked up in the root. network: default, none, host,
+    or a name. hosts: lines for /etc/hosts, by name. insecure: with all privileges.
     """
 
     id: str
@@ -83,6 +87,13 @@ class Runner(Protocol):
     Nothing of it is left when ``run`` returns or raises: no process, no namespace, no control
     group, no mount beneath the root. Cancelling the task kills the process first.
     """
+
+    def id_map(self, network: str, *, insecure: bool) -> int | None:
+        """The user namespace (its descriptor) by which such a process has its files' owners shown.
+
+        None: they are shown as they are. Raises InvalidArgument for what it may not have.
+        """
+        ...
 
     async def run(self, process: Process, output: Output) -> Ended:
         """Raises KnarrError, in Docker's words, when the process does not come to run."""

@@ -12,12 +12,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Final
 
-from knarr.container.facts import make_working_directory
+from knarr.container.facts import HOST_ROOT, make_working_directory
 from knarr.container.paths import absolute, base_name, followed, path_stat
 from knarr.content import plain_chunks
 from knarr.errors import InvalidArgument, KnarrError, NotFound
 from knarr.kernel import mount
 from knarr.kernel.openat2 import open_directory, openat2
+from knarr.kernel.owners import Owners
 from knarr.snapshot.extract import Manner, extract
 from knarr.snapshot.pack import Sink, pack_member, pack_tree
 from knarr.spec.docker.container import HostConfig, PathStat
@@ -48,27 +49,30 @@ def open_root(path: str) -> Iterator[int]:
 
 
 @contextmanager
-def with_mounts(rootfs: str, plans: Sequence[MountPlan]) -> Iterator[str]:
+def with_mounts(
+    rootfs: str, plans: Sequence[MountPlan], owner: tuple[int, int] = HOST_ROOT
+) -> Iterator[str]:
     """The root of a container that does not run, its binds and volumes bound into it meanwhile.
 
     rootfs: where it is mounted. plans: located; missing sources and tmpfs are passed over.
+    owner: of directories that have to be made.
     """
     with ExitStack() as undo:
         for plan in plans:
             if plan.kind != "tmpfs" and os.path.exists(plan.source):
-                place = _bound(rootfs, plan)
+                place = _bound(rootfs, plan, owner)
                 undo.callback(mount.unmount, place, lazy=True)
         yield rootfs
 
 
-def _bound(rootfs: str, plan: MountPlan) -> str:
+def _bound(rootfs: str, plan: MountPlan, owner: tuple[int, int]) -> str:
     """Bind one source; where it is now, for the undoing: a path without links."""
     is_folder = os.path.isdir(plan.source)
     folder = plan.destination if is_folder else posixpath.dirname(plan.destination)
-    make_working_directory(rootfs, folder)
+    make_working_directory(rootfs, folder, owner)
     with open_root(rootfs) as root:
         if not is_folder:
-            _touch(root, plan.destination)
+            _touch(root, plan.destination, owner)
         target = openat2(root, plan.destination, os.O_PATH)
         try:
             place = os.readlink(f"/proc/self/fd/{target}")
@@ -79,12 +83,15 @@ def _bound(rootfs: str, plan: MountPlan) -> str:
     return place
 
 
-def _touch(root: int, path: str) -> None:
+def _touch(root: int, path: str, owner: tuple[int, int]) -> None:
     """An empty file to mount upon, unless something is there."""
     parent = open_directory(root, posixpath.dirname(path))
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(posixpath.basename(path), flags, 0o644, dir_fd=parent))
+        file = os.open(posixpath.basename(path), flags, 0o644, dir_fd=parent)
+        if owner != HOST_ROOT:
+            os.fchown(file, *owner)
+        os.close(file)
     except OSError:
         return  # a link: what it leads to is mounted upon
     finally:
@@ -97,32 +104,35 @@ def look(root: int, path: str, container: str) -> PathStat:
         return path_stat(root, absolute(path))
 
 
-def read(root: int, path: str, container: str) -> tuple[PathStat, Pack]:
+def read(
+    root: int, path: str, container: str, owners: Owners | None = None
+) -> tuple[PathStat, Pack]:
     """What is at a path, and what packs it: a tar whose first part is the path's last.
 
-    ``root`` has to stay open until it is packed. Raises NotFound in Docker's words.
+    ``root`` has to stay open until it is packed. owners: whose numbers its files have, None for
+    the host's. Raises NotFound in Docker's words.
     """
     place = absolute(path)
     with _said(path, container):
         found = path_stat(root, place)
     if found.mode & _DIRECTORY:
-        return found, partial(_pack_folder, root, place)
-    return found, partial(_pack_entry, root, place)
+        return found, partial(_pack_folder, root, place, owners)
+    return found, partial(_pack_entry, root, place, owners)
 
 
-def _pack_folder(root: int, place: str, sink: Sink) -> None:
+def _pack_folder(root: int, place: str, owners: Owners | None, sink: Sink) -> None:
     folder = open_directory(root, place)
     try:
-        pack_tree(folder, os.fsencode(base_name(place)), sink)
+        pack_tree(folder, os.fsencode(base_name(place)), sink, owners)
     finally:
         os.close(folder)
 
 
-def _pack_entry(root: int, place: str, sink: Sink) -> None:
+def _pack_entry(root: int, place: str, owners: Owners | None, sink: Sink) -> None:
     parent = open_directory(root, posixpath.dirname(place))
     try:
         name = os.fsencode(posixpath.basename(place))
-        pack_member(parent, name, name, sink)
+        pack_member(parent, name, name, sink, owners)
     finally:
         os.close(parent)
 

@@ -3,18 +3,21 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final, Self
 
 from knarr.container import archive
-from knarr.container.facts import account_files
+from knarr.container.facts import HOST_ROOT, account_files
 from knarr.container.model import Container
 from knarr.container.mounting import Mounter
 from knarr.container.registry import ContainerRegistry
+from knarr.container.remap import Remap, remap_for
 from knarr.container.users import identity
 from knarr.errors import Conflict
 from knarr.http.outflow import outflow
+from knarr.kernel.owners import Owners, read_owners
 from knarr.snapshot import ContainerLayers
 from knarr.snapshot.extract import Manner
 from knarr.snapshot.pack import Sink, pack
@@ -53,12 +56,14 @@ class Copier:
         registry: ContainerRegistry,
         layers: ContainerLayers,
         mounter: Mounter,
+        remap: Remap | None,
         tell: Callable[[str, str], None],
     ) -> None:
         """tell: makes an event of a container's ID and an action."""
         self._registry = registry
         self._layers = layers
         self._mounter = mounter
+        self._remap = remap
         self._tell = tell
 
     async def look(self, ref: str, path: str) -> PathStat:
@@ -72,7 +77,9 @@ class Copier:
         container = self._registry.find(ref)
         async with AsyncExitStack() as stack:
             root = await stack.enter_async_context(self._root(container))
-            found, packing = await asyncio.to_thread(archive.read, root, path, ref)
+            found, packing = await asyncio.to_thread(
+                archive.read, root, path, ref, self._owners(container)
+            )
             self._tell(container.id, "archive-path")
             return found, Stream(outflow(packing), stack.pop_all())
 
@@ -96,7 +103,7 @@ class Copier:
         async with self._root(container) as root:
             archive.check_writable(root, path, record.mounts, record.host)
             owner = _owner(root, record.config.user) if as_user else None
-            manner = Manner(owner=owner, keep_kinds=keep_kinds)
+            manner = Manner(owner=owner, keep_kinds=keep_kinds, owners=self._owners(container))
             await asyncio.to_thread(archive.write, root, path, ref, chunks, manner)
         self._tell(container.id, "extract-to-dir")
 
@@ -104,11 +111,13 @@ class Copier:
         """The root file system as a tar, without what is mounted in it."""
         container = self._registry.find(ref)
         async with AsyncExitStack() as stack:
-            rootfs = stack.enter_context(self._layers.mounted(container.id))
+            rootfs = stack.enter_context(self._mounted(container))
             root = os.open(rootfs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             stack.callback(os.close, root)
             self._tell(container.id, "export")
-            return Stream(outflow(partial(_pack_root, root)), stack.pop_all())
+            return Stream(
+                outflow(partial(_pack_root, root, self._owners(container))), stack.pop_all()
+            )
 
     async def changes(self, ref: str) -> Sequence[FilesystemChange]:
         """What the container changed of its image's files, by path."""
@@ -125,10 +134,25 @@ class Copier:
                 yield root
             return
         async with AsyncExitStack() as stack:
-            rootfs = str(stack.enter_context(self._layers.mounted(container.id)))
-            plans = await self._mounter.ready(container, rootfs, stack)
-            stack.enter_context(archive.with_mounts(rootfs, plans))
+            rootfs = str(stack.enter_context(self._mounted(container)))
+            remap = remap_for(container.record.host, self._remap)
+            plans = await self._mounter.ready(container, rootfs, stack, remap)
+            owner = remap.owners.root if remap is not None else HOST_ROOT
+            stack.enter_context(archive.with_mounts(rootfs, plans, owner))
             yield stack.enter_context(archive.open_root(rootfs))
+
+    def _mounted(self, container: Container) -> AbstractContextManager[Path]:
+        """Its root, with owners as a process in it has them: it may be started meanwhile."""
+        remap = remap_for(container.record.host, self._remap)
+        id_map = remap.id_map if remap is not None else None
+        return self._layers.mounted(container.id, id_map=id_map)
+
+    def _owners(self, container: Container) -> Owners | None:
+        """Whose numbers its files have; of one that runs as it is, whatever the daemon is told."""
+        if container.alive:
+            return read_owners(container.state.pid)
+        remap = remap_for(container.record.host, self._remap)
+        return remap.owners if remap is not None else None
 
     def _check_identity(self, container: Container, root: int) -> None:
         """That the process is still this container's: its number may be another's by now."""
@@ -137,8 +161,8 @@ class Copier:
             raise Conflict(f"container {container.id} has just ended: try again")
 
 
-def _pack_root(root: int, sink: Sink) -> None:
-    pack(root, sink)
+def _pack_root(root: int, owners: Owners | None, sink: Sink) -> None:
+    pack(root, sink, owners=owners)
 
 
 def _owner(root: int, user: str) -> tuple[int, int] | None:

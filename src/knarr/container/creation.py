@@ -21,6 +21,7 @@ from knarr.container.mounts import parse_volumes_from, requested_mounts
 from knarr.container.names import made_up_name
 from knarr.container.namespaces import joined_container
 from knarr.container.registry import ContainerRegistry
+from knarr.container.remap import Remap, remap_for
 from knarr.container.settings import Defaults, checked_config, checked_host, completed
 from knarr.errors import InvalidArgument, NotFound
 from knarr.events import Event
@@ -55,6 +56,7 @@ class Creator:
         mounter: Mounter,
         machine: Machine,
         defaults: Defaults,
+        remap: Remap | None = None,
     ) -> None:
         self._db = db
         self._registry = registry
@@ -64,6 +66,7 @@ class Creator:
         self._mounter = mounter
         self._machine = machine
         self._defaults = defaults
+        self._remap = remap
 
     def _check_links(self, host: HostConfig) -> None:
         """Raises InvalidArgument in Docker's words for a link to what is not there."""
@@ -96,6 +99,7 @@ class Creator:
         # Against what the client said, not what the image adds: EXPOSE is no conflict.
         possible, warnings = checked_host(wanted, body, self._machine)
         host = completed(possible, self._machine, self._defaults)
+        remap_for(host, self._remap)
         if host.log_config is not None:
             warnings += checked_log(host.log_config)
         self._networks.check(endpoint_requests(host, body.networking_config))

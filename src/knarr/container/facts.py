@@ -31,6 +31,7 @@ _INITS: Final = (
 _ACCOUNT_FILE_BYTES: Final = 8 << 20
 # Beneath /dev: file systems of their own, and what every container has its own of.
 _NOT_DEVICES: Final = frozenset({"pts", "shm", "fd", "mqueue", "console", ".udev", ".lxc"})
+HOST_ROOT: Final = (0, 0)  # user and group
 _INTERPRETER: Final = 3  # PT_INTERP
 _log = logging.getLogger("knarr.container")
 
@@ -278,7 +279,7 @@ def _inside(root: int, path: str) -> str:
     return ""
 
 
-def make_working_directory(rootfs: str, path: str, *, uid: int = 0, gid: int = 0) -> None:
+def make_working_directory(rootfs: str, path: str, owner: tuple[int, int] = HOST_ROOT) -> None:
     """Make the working directory, and what lies above it, where they are missing.
 
     Raises InvalidArgument in Docker's words where something else is there.
@@ -289,7 +290,7 @@ def make_working_directory(rootfs: str, path: str, *, uid: int = 0, gid: int = 0
         for part in filter(None, path.split("/")):
             place += f"/{part}"
             try:
-                folder = _made_folder(root, parent, place, uid, gid)
+                folder = _made_folder(root, parent, place, owner)
             finally:
                 os.close(parent)
             parent = folder
@@ -300,12 +301,12 @@ def make_working_directory(rootfs: str, path: str, *, uid: int = 0, gid: int = 0
         os.close(root)
 
 
-def _made_folder(root: int, parent: int, place: str, uid: int, gid: int) -> int:
+def _made_folder(root: int, parent: int, place: str, owner: tuple[int, int]) -> int:
     """The directory at ``place``, made in ``parent`` (which is open) where it is missing."""
     flags = os.O_PATH | os.O_DIRECTORY
     with suppress(FileNotFoundError):
         return openat2(root, place, flags)
     name = os.path.basename(place)
     os.mkdir(name, 0o755, dir_fd=parent)
-    os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+    os.chown(name, *owner, dir_fd=parent, follow_symlinks=False)
     return openat2(root, place, flags)

@@ -52,10 +52,11 @@ def write_files(
     plugged: Plugged,
     gateways: tuple[str, ...],
     links: Sequence[Linked] = (),
+    owner: tuple[int, int] | None = None,
 ) -> NetworkFiles:
     """Write all three anew, in place: a running container that has them mounted sees the change.
 
-    gateways: what ``host-gateway`` stands for.
+    gateways: what ``host-gateway`` stands for. owner: a root that is not the host's.
     """
     texts = (
         _hosts(member, host, plugged, gateways, links),
@@ -63,14 +64,16 @@ def write_files(
         _resolv_conf(host, plugged),
     )
     for name, text in zip(_NAMES, texts, strict=True):
-        _write(folder / name, text)
+        _write(folder / name, text, owner)
     return files_in(folder)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, owner: tuple[int, int] | None) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         os.write(handle, text.encode())
+        if owner is not None:
+            os.fchown(handle, *owner)
     finally:
         os.close(handle)
 

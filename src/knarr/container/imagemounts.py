@@ -55,24 +55,25 @@ class ImageMounts:
         with self._db.transaction() as tx:
             release_layers(tx, _HOLDER + container)
 
-    def mount(self, container: ContainerId, plan: MountPlan) -> str:
+    def mount(self, container: ContainerId, plan: MountPlan, *, id_map: int | None = None) -> str:
         """Mount the image (again is fine); where it is, or the part of it that was asked for.
 
+        id_map: as ``mount_overlay`` has it.
         Raises KnarrError with the kernel's reason, InvalidArgument for a missing subpath.
         """
         place = self._place(container, plan)
         if not mount.is_mount_point(os.fspath(place)):
             place.mkdir(mode=0o711, parents=True, exist_ok=True)
             try:
-                self._mount(place, plan)
+                self._mount(place, plan, id_map)
             except OSError as error:
                 raise KnarrError(f"mounting image {plan.name}: {error}") from error
         return _part(place, plan) if plan.subpath else os.fspath(place)
 
-    def _mount(self, place: Path, plan: MountPlan) -> None:
+    def _mount(self, place: Path, plan: MountPlan, id_map: int | None) -> None:
         lowers = self._layers.lowers([DiffId(Digest(each)) for each in plan.layers])
         if lowers:
-            mount_overlay(place, lowers, None)
+            mount_overlay(place, lowers, None, id_map=id_map)
 
     def clear(self, container: ContainerId) -> None:
         """The container's run has ended. Never fails."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from knarr.container import documents, limits
 from knarr.container.connections import network_requests
 from knarr.container.facts import (
+    HOST_ROOT,
     account_files,
     block_device_numbers,
     found_devices,
@@ -30,11 +31,13 @@ from knarr.container.namespaces import joined_container
 from knarr.container.plan import Surroundings, exec_process, runtime_spec
 from knarr.container.processes import process_table
 from knarr.container.registry import ContainerRegistry
+from knarr.container.remap import Remap, remap_for
 from knarr.container.runtime_mounts import NetworkFiles
 from knarr.errors import Conflict, NotFound
 from knarr.ids import ContainerId
 from knarr.image import ImageService
 from knarr.kernel import mount
+from knarr.kernel.owners import Owners, read_owners
 from knarr.network import EndpointRequest, NetworkService, Plugged, port_requests, ports_shown
 from knarr.runtime import ExecLaunch, Keeper, Launch, LogPlace, Running, Runtimes, Sandbox
 from knarr.snapshot import ContainerLayers
@@ -63,6 +66,7 @@ class Launcher:
         keeper: Keeper,
         runtimes: Runtimes,
         machine: Machine,
+        remap: Remap | None,
         tasks: asyncio.TaskGroup,
         data_root: Path,
         run_root: Path,
@@ -75,6 +79,7 @@ class Launcher:
         self._keeper = keeper
         self._runtimes = runtimes
         self._machine = machine
+        self._remap = remap
         self._tasks = tasks
         self._data = data_root / "containers"
         self._run = run_root / "containers"
@@ -91,21 +96,31 @@ class Launcher:
     async def launch(self, container: Container) -> Running:
         """Run the container's process. Raises StartFailed, or what stood in the way before it."""
         record = container.record
+        remap = remap_for(record.host, self._remap)
+        owner = remap.owners.root if remap is not None else None
         async with AsyncExitStack() as undo:
-            rootfs = self._layers.mount(container.id, volatile=record.host.auto_remove)
+            rootfs = self._layers.mount(
+                container.id,
+                volatile=record.host.auto_remove,
+                id_map=remap.id_map if remap is not None else None,
+            )
             undo.callback(self._layers.unmount, container.id)
             if record.config.working_dir:
-                make_working_directory(str(rootfs), record.config.working_dir)
-            mounts = await self._mounter.ready(container, str(rootfs), undo)
-            namespace, plugged = await self._connected(container, undo)
+                make_working_directory(str(rootfs), record.config.working_dir, owner or HOST_ROOT)
+            mounts = await self._mounter.ready(container, str(rootfs), undo, remap)
+            namespace, plugged = await self._connected(container, undo, remap)
             around = self._surroundings(
                 container,
                 rootfs,
                 mounts=mounts,
-                files=self._files(container, plugged),
+                files=self._files(container, plugged, owner),
                 network_namespace=namespace,
-                shm_source=self._shared_memory(container, undo),
+                shm_source=self._shared_memory(container, undo, owner),
                 link_environment=link_environment(container.name, self._linked(container)),
+                owners=remap.owners if remap is not None else None,
+                user_namespace=await self._keeper.user_namespace_path(remap.owners)
+                if remap is not None
+                else "",
             )
             plan = runtime_spec(record.config, record.host, around, self._machine)
             running = await self._keeper.start(
@@ -116,6 +131,7 @@ class Launcher:
                     open_stdin=record.config.open_stdin,
                     stdin_once=record.config.stdin_once,
                     log=self._log_place(container),
+                    owner=owner,
                 )
             )
             undo.pop_all()
@@ -126,6 +142,7 @@ class Launcher:
     ) -> Running:
         """Run a further process in a running container."""
         record = container.record
+        owners = read_owners(container.state.pid)  # whatever the daemon is told by now
         around = self._surroundings(container, self._layers.rootfs(container.id))
         sized = replace(wanted, console_size=tuple(size) or None)
         process = exec_process(sized, record.config, record.host, around, self._machine)
@@ -136,6 +153,7 @@ class Launcher:
                 process=process,
                 runtime=self._runtimes.named(record.host.runtime or ""),
                 open_stdin=wanted.attach_stdin,
+                owner=owners.root if owners is not None else None,
             )
         )
 
@@ -149,6 +167,8 @@ class Launcher:
         network_namespace: str = "",
         shm_source: str = "",
         link_environment: tuple[str, ...] = (),
+        owners: Owners | None = None,
+        user_namespace: str = "",
     ) -> Surroundings:
         """What the plan has to be told of this machine and this container's files."""
         record = container.record
@@ -167,6 +187,8 @@ class Launcher:
             joined_pid=self._joined_namespace(record.host.pid_mode, "pid"),
             shm_source=shm_source,
             link_environment=link_environment,
+            owners=owners,
+            user_namespace=user_namespace,
             found_devices=found_devices(each.path_on_host for each in record.host.devices),
             host_devices=host_devices() if record.host.privileged else (),
             block_devices=block_device_numbers(limits.block_devices(record.host)),
@@ -186,7 +208,9 @@ class Launcher:
 
     # Mounts
 
-    def _shared_memory(self, container: Container, undo: AsyncExitStack) -> str:
+    def _shared_memory(
+        self, container: Container, undo: AsyncExitStack, owner: tuple[int, int] | None
+    ) -> str:
         """The folder of a /dev/shm that is shared with others; empty for one of its own."""
         host = container.record.host
         if host.ipc_mode == "host":
@@ -203,7 +227,9 @@ class Launcher:
             return ""
         folder = self._run / container.id / "shm"
         folder.mkdir(parents=True, exist_ok=True)
-        mount.mount("shm", str(folder), "tmpfs", _SHM_FLAGS, f"mode=1777,size={host.shm_size}")
+        uid, gid = owner or HOST_ROOT
+        options = f"mode=1777,size={host.shm_size},uid={uid},gid={gid}"
+        mount.mount("shm", str(folder), "tmpfs", _SHM_FLAGS, options)
         undo.callback(self._unmount_shared_memory, container)
         return str(folder)
 
@@ -214,7 +240,9 @@ class Launcher:
 
     # Network
 
-    async def _connected(self, container: Container, undo: AsyncExitStack) -> tuple[str, Plugged]:
+    async def _connected(
+        self, container: Container, undo: AsyncExitStack, remap: Remap | None
+    ) -> tuple[str, Plugged]:
         """The network namespace to join (empty: the host's), and what was plugged into it."""
         host = container.record.host
         if (other := joined_container(host.network_mode)) is not None:
@@ -222,7 +250,9 @@ class Launcher:
             return f"/proc/{lender.state.pid}/ns/net", Plugged()
         sandbox: Sandbox | None = None
         if host.network_mode != "host":
-            sandbox = await self._keeper.make_sandbox(container.id)
+            sandbox = await self._keeper.make_sandbox(
+                container.id, remap.owners if remap is not None else None
+            )
             undo.push_async_callback(self._keeper.remove_sandbox, container.id)
             undo.callback(sandbox.netlink.close)
         requests = network_requests(container)
@@ -253,7 +283,9 @@ class Launcher:
             return container.record.config.hostname
         return self._registry.find(other).record.config.hostname
 
-    def _files(self, container: Container, plugged: Plugged) -> NetworkFiles:
+    def _files(
+        self, container: Container, plugged: Plugged, owner: tuple[int, int] | None = None
+    ) -> NetworkFiles:
         other = joined_container(container.record.host.network_mode)
         if other is not None:
             return files_in(self.folder(self._registry.find(other).id))
@@ -265,6 +297,7 @@ class Launcher:
             plugged,
             gateways,
             self._linked(container),
+            owner,
         )
 
     def _linked(self, container: Container) -> list[Linked]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knarr.container.imagemounts import ImageMounts, with_image
+from knarr.container.mapped import MappedMounts
 from knarr.container.model import Container
 from knarr.container.mounts import located
+from knarr.container.remap import Remap
 from knarr.container.runtime_mounts import check_propagation
 from knarr.errors import Conflict, InvalidArgument, NotFound
 from knarr.ids import ContainerId
@@ -23,6 +25,7 @@ class Mounter:
     volumes: VolumeService
     images: ImageService
     image_mounts: ImageMounts
+    mapped: MappedMounts
 
     # For a container's life
 
@@ -67,35 +70,46 @@ class Mounter:
     # For one run
 
     async def ready(
-        self, container: Container, rootfs: str, undo: AsyncExitStack
+        self, container: Container, rootfs: str, undo: AsyncExitStack, remap: Remap | None = None
     ) -> tuple[MountPlan, ...]:
         """All mounts with their sources there: folders made, volumes filled and mounted.
 
         rootfs: the container's mounted root, for what an empty volume is filled with.
+        remap: how its users are mapped. Volumes and images follow; a bind is the host's as it is.
         """
-        return tuple(
-            [await self._ready(container, plan, rootfs, undo) for plan in container.record.mounts]
-        )
+        plans = container.record.mounts
+        return tuple([await self._ready(container, plan, rootfs, undo, remap) for plan in plans])
 
     async def _ready(
-        self, container: Container, plan: MountPlan, rootfs: str, undo: AsyncExitStack
+        self,
+        container: Container,
+        plan: MountPlan,
+        rootfs: str,
+        undo: AsyncExitStack,
+        remap: Remap | None,
     ) -> MountPlan:
+        id_map = remap.id_map if remap is not None else None
         match plan.kind:
             case "bind":
                 _ready_bind(plan)
             case "volume":
-                await self.volumes.fill(plan, rootfs)
+                await self.volumes.fill(plan, rootfs, remap.owners if remap is not None else None)
                 source = await self.volumes.mount(plan, container.id)
                 undo.push_async_callback(self.volumes.unmount, plan, container.id)
+                if id_map is not None:
+                    undo.callback(self.mapped.clear, container.id)
+                    source = self.mapped.mount(container.id, located(plan, source), id_map)
                 return located(plan, source)
             case "image":
                 undo.callback(self.image_mounts.clear, container.id)
-                return located(plan, self.image_mounts.mount(container.id, plan))
+                return located(plan, self.image_mounts.mount(container.id, plan, id_map=id_map))
         return plan
 
     async def clear(self, container: Container) -> None:
         """The run has ended."""
         plans = container.record.mounts
+        if any(plan.kind == "volume" for plan in plans):
+            self.mapped.clear(container.id)
         for plan in plans:
             if plan.kind == "volume":
                 await self.volumes.unmount(plan, container.id)

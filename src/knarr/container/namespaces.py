@@ -5,7 +5,7 @@ Source: Engine API, HostConfig IpcMode, PidMode, UTSMode, CgroupnsMode, UsernsMo
 
 from typing import Final
 
-from knarr.errors import InvalidArgument, Unsupported
+from knarr.errors import InvalidArgument
 
 _CONTAINER: Final = "container:"
 _IPC: Final = ("", "none", "private", "shareable", "host")
@@ -32,4 +32,4 @@ def check_modes(*, ipc: str, pid: str, uts: str, cgroupns: str, userns: str) -> 
     if cgroupns not in ("", "private", "host"):
         raise InvalidArgument(f"invalid cgroup namespace mode: {cgroupns}")
     if userns not in ("", "host"):
-        raise Unsupported(f"invalid user namespace mode: {userns}: knarr has host only, so far")
+        raise InvalidArgument(f"invalid userns mode: {userns}: it can be host, or not given")

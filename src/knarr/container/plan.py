@@ -34,6 +34,7 @@ from knarr.container.security import UNCONFINED, SecurityOptions, security_optio
 from knarr.container.sysctls import sysctls
 from knarr.container.users import identity
 from knarr.errors import InvalidArgument, Unsupported
+from knarr.kernel.owners import Owners
 from knarr.spec.docker.container import ContainerConfig, HostConfig
 from knarr.spec.docker.exec import ExecCreate
 from knarr.spec.oci import runtime as oci
@@ -56,6 +57,7 @@ class Surroundings:
     found_devices: for every PathOnHost of Devices; host_devices: all, for privileged ones.
     block_devices: numbers of the paths that limits.block_devices names.
     link_environment: variables of legacy links.
+    owners, user_namespace: of the user namespace to join, and its path; None for the host's own.
     """
 
     id: str
@@ -75,6 +77,8 @@ class Surroundings:
     block_devices: limits.DeviceNumbers = field(default_factory=dict)
     link_environment: tuple[str, ...] = ()
     init: bool = False
+    owners: Owners | None = None
+    user_namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,7 @@ def runtime_spec(
         recursive_read_only=machine.recursive_read_only,
         sources=around.sources,
         user=process.user,
+        owners=around.owners,
     )
     own_uts = is_own(host.uts_mode)
     spec = oci.Spec(
@@ -208,10 +213,15 @@ def _linux(
     devices = _devices(host, around)
     held = granted(host.cap_add, host.cap_drop, machine.capabilities, privileged=host.privileged)
     own_network = is_own(host.network_mode)
-    settings = sysctls(host.sysctls or {}, own_network=own_network, known=machine.sysctls)
+    settings = sysctls(
+        host.sysctls or {}, own_network=own_network, known=machine.sysctls, owners=around.owners
+    )
     if config.domainname and is_own(host.uts_mode):
         settings = {"kernel.domainname": config.domainname} | settings
+    uids, gids = _id_mappings(around.owners)
     return oci.Linux(
+        uid_mappings=uids,
+        gid_mappings=gids,
         sysctl=settings,
         resources=limits.cgroup_resources(host, devices.rules, around.block_devices),
         cgroups_path=cgroups_path(host, around.id),
@@ -222,6 +232,22 @@ def _linux(
         masked_paths=host.masked_paths or (),
         readonly_paths=host.readonly_paths or (),
     )
+
+
+def _id_mappings(
+    owners: Owners | None,
+) -> tuple[tuple[oci.IdMapping, ...], tuple[oci.IdMapping, ...]]:
+    """For users and for groups; nothing where the numbers are the host's own."""
+    if owners is None:
+        return (), ()
+    uids, gids = (
+        tuple(
+            oci.IdMapping(container_id=span.inside, host_id=span.outside, size=span.size)
+            for span in spans
+        )
+        for spans in (owners.uids, owners.gids)
+    )
+    return uids, gids
 
 
 def _devices(host: HostConfig, around: Surroundings) -> DevicePlan:
@@ -241,6 +267,8 @@ def _namespaces(
 ) -> tuple[oci.Namespace, ...]:
     """Those that are not the host's: new ones, and ones that exist already."""
     planned = [oci.Namespace(type="mount")]
+    if around.owners is not None:
+        planned.append(oci.Namespace(type="user", path=around.user_namespace))
     if host.network_mode != "host":
         planned.append(oci.Namespace(type="network", path=around.network_namespace))
     if host.uts_mode != "host":

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from knarr.container.mounts import ordered
 from knarr.container.tmpfs import DEFAULT_PROPAGATION, tmpfs_options
 from knarr.errors import InvalidArgument, Unsupported
+from knarr.kernel.owners import Owners
 from knarr.spec.docker.container import HostConfig
 from knarr.spec.oci import runtime as oci
 from knarr.spec.record import MountPlan
@@ -82,6 +83,7 @@ def runtime_mounts(
     recursive_read_only: bool = True,
     sources: Mapping[str, SourceFacts] | None = None,
     user: oci.User = ROOT,
+    owners: Owners | None = None,
 ) -> tuple[oci.Mount, ...]:
     """What the runtime mounts, in this order: the kernel's, somebody's, then the network's files.
 
@@ -89,11 +91,20 @@ def runtime_mounts(
     shm_source: the directory of a shared /dev/shm, for the modes shareable, host and container.
     sources: facts about each source; a file cannot be made read-only recursively by crun.
     user: who the container's process is, for mounts whose owners are exchanged.
-    Raises Unsupported where a tree must be read-only and this kernel cannot do it.
+    owners: of its user namespace, which has no right to mount the queues of the host.
+    Raises Unsupported where a tree must be read-only and this kernel cannot do it, and for owners
+    that would have to be exchanged twice.
     """
     if any(plan.force_recursive_read_only for plan in plans) and not recursive_read_only:
         raise Unsupported("recursive read-only mounts need Linux 5.12")
+    if owners is not None and any(plan.id_map for plan in plans):
+        raise Unsupported(
+            "a mount with idmap (U) needs the host's own users: add --userns=host, or give the"
+            f" source to user {owners.root[0]}, who is root in the container"
+        )
     taken = {plan.destination for plan in plans}
+    if owners is not None and host.ipc_mode == "host":
+        taken.add("/dev/mqueue")
     kept = (
         _shared_shm(mount, shm_source) if mount.destination == "/dev/shm" and shm_source else mount
         for mount in kernel_mounts(host, writable_cgroups=writable_cgroups)

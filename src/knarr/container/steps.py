@@ -9,10 +9,18 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from knarr.build.runner import BoundPath, Ended, MemoryPath, Output, Process
-from knarr.container.facts import account_files, make_working_directory, source_facts
+from knarr.container.facts import (
+    HOST_ROOT,
+    account_files,
+    make_working_directory,
+    source_facts,
+)
 from knarr.container.files import write_files
 from knarr.container.machine import Machine
+from knarr.container.mapped import MappedMounts
+from knarr.container.mounts import located
 from knarr.container.plan import Surroundings, runtime_spec
+from knarr.container.remap import Remap, remap_for
 from knarr.container.runtime_mounts import NetworkFiles
 from knarr.container.settings import Defaults, completed
 from knarr.errors import Conflict
@@ -36,13 +44,16 @@ class StepRunner:
         runtimes: Runtimes,
         networks: NetworkService,
         machine: Machine,
+        remap: Remap | None,
         run_root: Path,
     ) -> None:
         self._keeper = keeper
         self._runtimes = runtimes
         self._networks = networks
         self._machine = machine
+        self._remap = remap
         self._run_root = run_root
+        self._mapped = MappedMounts(run_root)
         self._running: dict[str, asyncio.Future[Exit]] = {}
 
     def exited(self, exit_: Exit) -> bool:
@@ -53,6 +64,11 @@ class StepRunner:
             waiting.set_result(exit_)
         return True
 
+    def id_map(self, network: str, *, insecure: bool) -> int | None:
+        wanted = HostConfig(network_mode=network, privileged=insecure)
+        remap = remap_for(wanted, self._remap)
+        return remap.id_map if remap is not None else None
+
     async def run(self, process: Process, output: Output) -> Ended:
         """Raises StartFailed, in Docker's words, when the process does not come to run."""
         ended: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
@@ -60,8 +76,11 @@ class StepRunner:
             self._running[process.id] = ended
             undo.callback(self._running.pop, process.id)
             undo.push_async_callback(self._forget, process.id)
-            namespace, files = await self._connected(process, undo)
-            launch = self._launch(process, namespace, files)
+            remap = remap_for(_host(process), self._remap)
+            namespace, files = await self._connected(process, undo, remap)
+            users = await self._keeper.user_namespace_path(remap.owners) if remap else ""
+            undo.callback(self._mapped.clear, ContainerId(process.id))
+            launch = self._launch(process, namespace, files, remap, users)
             channel = await self._keeper.attach(process.id, patience_s=None)
             undo.callback(channel.close)
             await self._keeper.start(launch)
@@ -82,7 +101,9 @@ class StepRunner:
         with suppress(Conflict):
             await self._keeper.release(process_id)
 
-    async def _connected(self, process: Process, undo: AsyncExitStack) -> tuple[str, NetworkFiles]:
+    async def _connected(
+        self, process: Process, undo: AsyncExitStack, remap: Remap | None
+    ) -> tuple[str, NetworkFiles]:
         """Its network namespace (empty: the host's), and the text files that go with it."""
         mode = _network_mode(process)
         folder = self._run_root / "containers" / process.id
@@ -92,7 +113,9 @@ class StepRunner:
         )
         namespace, plugged = "", Plugged()
         if mode != "host":
-            sandbox = await self._keeper.make_sandbox(process.id)
+            sandbox = await self._keeper.make_sandbox(
+                process.id, remap.owners if remap is not None else None
+            )
             undo.push_async_callback(self._keeper.remove_sandbox, process.id)
             with sandbox.netlink:
                 request = EndpointRequest(network=mode)
@@ -104,9 +127,18 @@ class StepRunner:
             extra_hosts=tuple(f"{name}:{address}" for name, address in process.hosts.items()),
         )
         gateways = self._networks.host_gateways(member.id)
-        return namespace, write_files(folder, member, host, plugged, gateways)
+        owner = remap.owners.root if remap is not None else None
+        return namespace, write_files(folder, member, host, plugged, gateways, owner=owner)
 
-    def _launch(self, process: Process, namespace: str, files: NetworkFiles) -> Launch:
+    def _launch(
+        self,
+        process: Process,
+        namespace: str,
+        files: NetworkFiles,
+        remap: Remap | None,
+        user_namespace: str,
+    ) -> Launch:
+        owners = remap.owners if remap is not None else None
         config = ContainerConfig(
             user=process.user,
             env=process.env,
@@ -116,23 +148,37 @@ class StepRunner:
         )
         host = completed(_host(process), self._machine, Defaults())
         rootfs = str(process.rootfs)
-        make_working_directory(rootfs, process.cwd)
+        make_working_directory(rootfs, process.cwd, owners.root if owners else HOST_ROOT)
         passwd, group = account_files(rootfs)
+        mounts = tuple(self._mount(process, each, remap) for each in process.mounts)
         around = Surroundings(
             id=process.id,
             rootfs=rootfs,
             hostname=process.hostname,
             passwd=passwd,
             group=group,
-            mounts=tuple(_mount(each) for each in process.mounts),
+            mounts=mounts,
             files=files,
             network_namespace=namespace,
-            sources=source_facts(
-                str(each.source) for each in process.mounts if isinstance(each, BoundPath)
-            ),
+            sources=source_facts(plan.source for plan in mounts if plan.source),
+            owners=owners,
+            user_namespace=user_namespace,
         )
         plan = runtime_spec(config, host, around, self._machine)
-        return Launch(id=process.id, spec=plan.spec, runtime=self._runtimes.default)
+        return Launch(
+            id=process.id,
+            spec=plan.spec,
+            runtime=self._runtimes.default,
+            owner=owners.root if owners else None,
+        )
+
+    def _mount(
+        self, process: Process, wanted: BoundPath | MemoryPath, remap: Remap | None
+    ) -> MountPlan:
+        plan = _mount(wanted)
+        if remap is None or not isinstance(wanted, BoundPath) or wanted.mapped:
+            return plan
+        return located(plan, self._mapped.mount(ContainerId(process.id), plan, remap.id_map))
 
 
 def _network_mode(process: Process) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from knarr.errors import InvalidArgument
+from knarr.kernel.owners import Owners
 
+_PING: Final = "net.ipv4.ping_group_range"
 # Docker's defaults: ping and low ports without capabilities, harmless in a namespace of its own.
 DEFAULT: Final = {
     "net.ipv4.ip_unprivileged_port_start": "0",
-    "net.ipv4.ping_group_range": "0 2147483647",
+    _PING: "0 2147483647",
 }
 _IPC: Final = frozenset(
     {
@@ -44,11 +46,18 @@ def check_sysctls(
 
 
 def sysctls(
-    wanted: Mapping[str, str], *, own_network: bool, known: Collection[str]
+    wanted: Mapping[str, str],
+    *,
+    own_network: bool,
+    known: Collection[str],
+    owners: Owners | None = None,
 ) -> dict[str, str]:
     """The settings to write: the defaults where the network is the container's own, and others.
 
     known: those of the defaults that this kernel has; a runtime fails on one that is missing.
+    owners: of the container's user namespace: a range of groups must not go beyond it.
     """
     defaults = {name: value for name, value in DEFAULT.items() if own_network and name in known}
+    if owners is not None and _PING in defaults:
+        defaults[_PING] = f"0 {owners.gids[0].size - 1}"
     return defaults | dict(wanted)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from typing import Final
 
 from knarr.build import Solver
 from knarr.buildkit import Door
@@ -16,6 +17,7 @@ from knarr.container.journal import Journal
 from knarr.container.launch import Launcher
 from knarr.container.links import running_links
 from knarr.container.logs.sending import LogSender
+from knarr.container.mapped import MappedMounts
 from knarr.container.mounting import Mounter
 from knarr.container.rows import load_all
 from knarr.container.settings import Defaults
@@ -23,6 +25,7 @@ from knarr.container.steps import StepRunner
 from knarr.container.views import ContainerViews
 from knarr.content import BlobStore, Budget
 from knarr.daemon.registry import serving_registry
+from knarr.daemon.remapping import prepared_remap
 from knarr.daemon.settings import Settings
 from knarr.daemon.upkeep import kept_up
 from knarr.dockerfile.service import BuildService
@@ -37,6 +40,7 @@ from knarr.snapshot import ContainerLayers, Layers, snapshotters
 from knarr.store import Database
 from knarr.volume import VolumeService
 
+_SECURITY: Final = ("name=seccomp,profile=builtin",)
 _log = logging.getLogger("knarr.daemon")
 
 
@@ -80,7 +84,10 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     volumes.restore([each.id for each in registry], running)
     image_mounts = ImageMounts(db=db, layers=layers, run_root=run_root)
     image_mounts.restore(running)
-    mounter = Mounter(volumes=volumes, images=images, image_mounts=image_mounts)
+    mapped = MappedMounts(run_root)
+    mapped.restore(running)
+    mounter = Mounter(volumes=volumes, images=images, image_mounts=image_mounts, mapped=mapped)
+    remap = await prepared_remap(settings.remap, keeper, data_root, run_root)
     await networks.start(running, running_links(registry, running))
     launcher = Launcher(
         registry=registry,
@@ -91,6 +98,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         keeper=keeper,
         runtimes=runtimes,
         machine=machine,
+        remap=remap,
         tasks=tasks,
         data_root=data_root,
         run_root=run_root,
@@ -104,6 +112,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         mounter=mounter,
         machine=machine,
         defaults=Defaults(runtime=default_runtime, log_config=settings.container_log),
+        remap=remap,
     )
     execs = ExecService(db=db, registry=registry, launcher=launcher, keeper=keeper)
     steps = StepRunner(
@@ -111,6 +120,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         runtimes=runtimes,
         networks=networks,
         machine=machine,
+        remap=remap,
         run_root=run_root,
     )
     journal = Journal(db, registry)
@@ -128,7 +138,11 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         tasks=tasks,
     )
     copier = Copier(
-        registry=registry, layers=container_layers, mounter=mounter, tell=containers.tell
+        registry=registry,
+        layers=container_layers,
+        mounter=mounter,
+        remap=remap,
+        tell=containers.tell,
     )
     await launcher.sweep({each.id for each in registry}, running | keeper.untold_exits())
     await containers.supervisor.restore(processes)
@@ -174,6 +188,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         runtimes={each.name: each.program for each in runtimes.working},
         default_runtime=default_runtime,
         log_driver=settings.container_log.type,
+        security_options=_SECURITY if remap is None else (*_SECURITY, "name=userns"),
     )
     try:
         async with serving_registry(settings.registry, db, blobs):

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from knarr.container.logs.options import checked_log
+from knarr.daemon.remapping import owners_of
 from knarr.errors import InvalidArgument
+from knarr.kernel.owners import Owners
 from knarr.spec import decode
 from knarr.spec.docker.container import LogConfig
 from knarr.spec.docker.registries import RegistrySettings
@@ -64,6 +66,11 @@ Options:
                         $KNARR_IP); 127.0.0.1 keeps them on this machine
       --icc BOOL        Whether containers on the default bridge reach each other (default true, or
                         $KNARR_ICC); false: only by --link, and only exposed ports
+      --userns-remap USER[:GROUP]
+                        Run containers as if root were somebody without rights: in a user namespace
+                        with the ranges that /etc/subuid and /etc/subgid give to USER and GROUP, by
+                        name or number; "default" is knarr-remap, else dockremap (or
+                        $KNARR_USERNS_REMAP). docker run --userns=host makes an exception
       --group NAME      Group that may use the socket (default "knarr", else "docker")
 """
 
@@ -94,6 +101,7 @@ class Settings:
     group: str = ""
     publish_ip: str = "0.0.0.0"
     icc: bool = True
+    remap: Owners | None = None  # whose numbers containers have; None: the host's
     registry: str = ""
     registries: RegistrySettings = field(default_factory=RegistrySettings)
 
@@ -108,6 +116,7 @@ _VALUED: Final = {
     "--log-driver": "log_driver", "--log-opt": "log_options", "--group": "group",
     "--snapshotter": "snapshotter", "--disk-budget": "disk_budget",
     "--registries": "registries", "--registry-mirror": "mirrors",
+    "--userns-remap": "userns_remap",
     "--ip": "publish_ip", "--insecure-registry": "insecure", "--registry": "registry",
     "--tlscacert": "tlscacert", "--tlscert": "tlscert", "--tlskey": "tlskey",
 }  # fmt: skip
@@ -143,6 +152,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         group=last("group", "KNARR_GROUP", ""),
         publish_ip=_address("--ip", last("publish_ip", "KNARR_IP", "0.0.0.0")),
         icc=_truth("--icc", last("icc", "KNARR_ICC", "true")),
+        remap=owners_of(last("userns_remap", "KNARR_USERNS_REMAP", "")),
         registry=last("registry", "KNARR_REGISTRY", ""),
         registries=_registries(
             Path(last("registries", "KNARR_REGISTRIES", REGISTRIES)),

@@ -1,9 +1,34 @@
-"""Network namespaces, made and entered without a fork: the keeper has one thread."""
+"""Network namespaces, entered without a fork, and the user namespaces that may own them.
+
+The keeper has one thread, so it can enter and leave; what belongs to a user namespace is made by a
+child, since nobody comes back from one.
+"""
 
 import os
 import socket
 
-from knarr.kernel.namespaces import inside_network, make_network, open_netlink, remove_network
+from knarr.kernel.namespaces import (
+    inside_network,
+    make_network,
+    make_network_of,
+    make_user,
+    open_netlink,
+    remove_network,
+)
+from knarr.kernel.owners import Owners
+
+
+class UserNamespaces:
+    """One for each set of owners, made when first asked for; they live as long as the keeper."""
+
+    def __init__(self) -> None:
+        self._made: dict[Owners, int] = {}
+
+    def of(self, owners: Owners) -> int:
+        """A descriptor that stays the keeper's. Raises OSError."""
+        if (found := self._made.get(owners)) is None:
+            found = self._made[owners] = make_user(owners)
+        return found
 
 
 class Sandboxes:
@@ -17,9 +42,13 @@ class Sandboxes:
     def none(self) -> bool:
         return not os.listdir(self._folder)
 
-    def make(self, name: str) -> tuple[str, socket.socket]:
-        """The new namespace's path and a netlink socket in it. Raises FileExistsError."""
-        return self._path(name), make_network(self._path(name))
+    def make(self, name: str, user: int | None = None) -> tuple[str, socket.socket]:
+        """The new namespace's path and a netlink socket in it. Raises FileExistsError.
+
+        user: the user namespace that shall own it, else the host's own does.
+        """
+        path = self._path(name)
+        return path, make_network(path) if user is None else make_network_of(user, path)
 
     def open(self, name: str) -> tuple[str, socket.socket]:
         """The same for one that is there. Raises FileNotFoundError."""

@@ -13,12 +13,13 @@ from knarr.keeper.files import remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
 from knarr.keeper.loop import GONE, READ, WRITE, Loop
 from knarr.keeper.program import Programs
-from knarr.keeper.sandbox import Sandboxes
+from knarr.keeper.sandbox import Sandboxes, UserNamespaces
 from knarr.keeper.spawn import Hidden, Order
 from knarr.keeper.sweep import Sweeper
 from knarr.keeper.task import Failure, Lifeline, Start, Task
 from knarr.keeper.wire import PROTOCOL, Message, new_socket, receive, send
 from knarr.kernel.cgroups import Layout, Write
+from knarr.kernel.owners import Owners, Span
 
 _PEER: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _BACKLOG: Final = 4096  # messages for a daemon that does not read; exits are on disk anyway
@@ -138,6 +139,7 @@ class Server:
         self._sweeper = Sweeper(loop)
         self._programs = Programs()
         self._sandboxes = Sandboxes(f"{run_root}/netns")
+        self._users = UserNamespaces()
         self._tasks: dict[Key, Task] = {}
         self._daemon: Connection | None = None
         self._verbs: dict[str, Callable[[Message, Answer], None]] = {
@@ -145,7 +147,7 @@ class Server:
             "signal": self._signal, "know": self._know, "release": self._release,
             "make_sandbox": self._make_sandbox, "open_sandbox": self._open_sandbox,
             "remove_sandbox": self._remove_sandbox, "open_socket": self._open_socket,
-            "open_netlink": self._open_netlink,
+            "open_netlink": self._open_netlink, "user_namespace": self._user_namespace,
             "end": self._end,
         }  # fmt: skip
         self._listening = _listen("keeper.sock")
@@ -258,6 +260,7 @@ class Server:
             enters=arguments["enters"],
             leftovers=tuple(arguments["leftovers"]),
             kept=tuple(arguments["kept"]),
+            owner=tuple(arguments["owner"]) if arguments.get("owner") else None,
         )
 
     def _attach(self, arguments: Message, answer: Answer) -> None:
@@ -335,8 +338,15 @@ class Server:
     # Network namespaces.
 
     def _make_sandbox(self, arguments: Message, answer: Answer) -> None:
-        path, netlink = self._sandboxes.make(arguments["sandbox"])
+        owners = arguments.get("owners")
+        user = self._users.of(_owners(owners)) if owners else None
+        path, netlink = self._sandboxes.make(arguments["sandbox"], user)
         answer.ok({"path": path}, (netlink.detach(),))
+
+    def _user_namespace(self, arguments: Message, answer: Answer) -> None:
+        """Its path, good while this keeper lives, and a descriptor of it."""
+        user = self._users.of(_owners(arguments["owners"]))
+        answer.ok({"path": f"/proc/{os.getpid()}/fd/{user}"}, (os.dup(user),))
 
     def _open_sandbox(self, arguments: Message, answer: Answer) -> None:
         path, netlink = self._sandboxes.open(arguments["sandbox"])
@@ -381,6 +391,11 @@ def _peer(connection: socket.socket) -> tuple[int, int, int]:
 
 def _key(arguments: Message) -> Key:
     return Key(arguments["container"], arguments.get("exec", ""))
+
+
+def _owners(document: Message) -> Owners:
+    uids, gids = (tuple(Span(*span) for span in document[kind]) for kind in ("uids", "gids"))
+    return Owners(uids, gids)
 
 
 def _alive(alive: Alive) -> Message:

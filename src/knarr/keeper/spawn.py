@@ -49,6 +49,7 @@ def _become(
 ) -> NoReturn:
     try:
         os.setsid()
+        os.umask(0o022)  # groups that the runtime makes: a root that is nobody reads its own
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
         for entrance in entrances:
             os.write(entrance, b"0")

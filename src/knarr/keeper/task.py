@@ -13,6 +13,7 @@ from knarr.keeper.console import Console
 from knarr.keeper.files import copy_file, remove_folder
 from knarr.keeper.journal import Alive, Exit, Journal, Key
 from knarr.keeper.loop import GONE, READ, Loop
+from knarr.keeper.null import Null
 from knarr.keeper.program import Programs
 from knarr.keeper.record import LogWriter
 from knarr.keeper.spawn import Order, spawn
@@ -36,6 +37,7 @@ class Start(NamedTuple):
     open_stdin, stdin_once: as Docker's API has them.
     enters: the process is put into ``cgroup`` by us, not by the runtime. leftovers: folders that
     go when the process has gone. kept: a file that the runtime leaves, and where to copy it.
+    owner: user and group that the pipes belong to, for a root that is not the host's.
     """
 
     order: Order
@@ -50,6 +52,7 @@ class Start(NamedTuple):
     enters: bool
     leftovers: tuple[str, ...]
     kept: tuple[str, ...]
+    owner: tuple[int, int] | None = None
 
 
 class Failure(NamedTuple):
@@ -70,6 +73,8 @@ class Lifeline(NamedTuple):
     terminal: bool
     descriptors: tuple[int, ...]
 
+
+_NULL: Final = Null()
 
 OnStarted = Callable[[Alive | Failure], None]
 OnExited = Callable[["Task", Exit], None]
@@ -128,7 +133,7 @@ class Task:
         try:
             if start.console:
                 self._console = Console(start.order.directory, start.console)
-            ends = _make_ends(start)
+            ends = _make_ends(start, _NULL.open())
             try:
                 self.runtime_pid = pid = self._spawn(start, ends)
             except OSError:
@@ -151,6 +156,8 @@ class Task:
             self._sweeper.spare(group.path)
             group.create()
             group.apply(start.writes)
+            if start.owner is not None:
+                group.let_look()
         entrances = group.entrances()
         try:
             return spawn(start.order, executable, ends.theirs, entrances)
@@ -324,9 +331,8 @@ class Task:
             self._sweeper.sweep(self._group)
 
 
-def _make_ends(start: Start) -> Ends:
+def _make_ends(start: Start, null: int) -> Ends:
     """Pipes, or for what has no pipe the null device; with a terminal the runtime makes it all."""
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     if start.console:
         return Ends((null, null, null), {}, None)
     opened: list[int] = [null]
@@ -338,6 +344,10 @@ def _make_ends(start: Start) -> Ends:
         ours_out, theirs_out = os.pipe2(os.O_CLOEXEC)
         opened += (ours_out, theirs_out)
         ours_err, theirs_err = os.pipe2(os.O_CLOEXEC)
+        opened += (ours_err, theirs_err)
+        if start.owner is not None:
+            for theirs in {theirs_in, theirs_out, theirs_err} - {null}:
+                os.fchown(theirs, *start.owner)
     except OSError:
         _close(opened)
         raise

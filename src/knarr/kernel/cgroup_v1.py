@@ -13,6 +13,7 @@ from knarr.kernel.cgroups import (
     Usage,
     Write,
     apply_all,
+    let_look_at,
     processes_below,
     read_number,
     read_pairs,
@@ -38,6 +39,10 @@ class CgroupV1:
     def create(self) -> None:
         for mount_point in self._mount_points():
             _make(mount_point + self.path, mount_point)
+
+    def let_look(self) -> None:
+        for mount_point in self._mount_points():
+            let_look_at(mount_point, self.path)
 
     def entrances(self) -> tuple[int, ...]:
         opened: list[int] = []

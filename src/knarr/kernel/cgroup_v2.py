@@ -17,6 +17,7 @@ from knarr.kernel.cgroups import (
     Usage,
     Write,
     apply_all,
+    let_look_at,
     processes_below,
     read_number,
     read_pairs,
@@ -50,6 +51,9 @@ class CgroupV2:
                 write_text(f"{above}/cgroup.subtree_control", f"+{name}")
             above = f"{above}/{part}"
             os.makedirs(above, exist_ok=True)
+
+    def let_look(self) -> None:
+        let_look_at(self._root, self.path)
 
     def entrances(self) -> tuple[int, ...]:
         return (os.open(f"{self._folder}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC),)

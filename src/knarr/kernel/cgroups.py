@@ -124,6 +124,9 @@ class Cgroup(Protocol):
     def create(self) -> None:
         """Make the group in every hierarchy, and those above it; one that is there is fine."""
 
+    def let_look(self) -> None:
+        """Let everybody read the group, whatever the umask: a mapped root is nobody's owner."""
+
     def entrances(self) -> tuple[int, ...]:
         """Descriptors into which a process of one thread writes "0" to enter; the caller's own."""
 
@@ -273,6 +276,16 @@ def processes_below(path: str) -> tuple[int, ...]:
         except FileNotFoundError:
             continue  # a group that went while we looked
     return tuple(sorted(set(found)))
+
+
+def let_look_at(mount_point: str, path: str) -> None:
+    """Give everybody the right to read a group, and to pass through those above it."""
+    folder = mount_point
+    for part in path.strip("/").split("/"):
+        folder = f"{folder}/{part}"
+        mode = os.stat(folder).st_mode
+        if mode & 0o055 != 0o055:
+            os.chmod(folder, mode & 0o7777 | 0o055)
 
 
 def remove_tree(path: str) -> bool:

@@ -6,13 +6,15 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 from knarr.kernel.libc import checked
+from knarr.kernel.owners import Owners, map_text
 
 CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWNET: Final = 0x40000000
 
 _MS_BIND: Final = 0x1000
@@ -23,6 +25,7 @@ _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
 _NOT_MOUNTED: Final = (errno.ENOENT, errno.EINVAL)
+_LEFT: Final = b"left"
 _OWN_NETWORK: Final = "/proc/thread-self/ns/net"
 
 _unshare = checked("unshare", ctypes.c_int)
@@ -86,6 +89,75 @@ def make_network(path: str) -> socket.socket:
             raise
     finally:
         os.close(home)
+
+
+def make_user(owners: Owners) -> int:
+    """A descriptor of a new user namespace in which nobody is. Only for a program of one thread."""
+    with _elsewhere(lambda: unshare(CLONE_NEWUSER)) as child:
+        for kind, spans in (("uid", owners.uids), ("gid", owners.gids)):
+            with open(f"/proc/{child}/{kind}_map", "w", encoding="ascii") as file:
+                file.write(map_text(spans))
+        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def make_network_of(user: int, path: str) -> socket.socket:
+    """As ``make_network``, but the user namespace behind ``user`` owns it: its root rules there."""
+
+    def leave() -> None:
+        setns(user, CLONE_NEWUSER)
+        unshare(CLONE_NEWNET)
+
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    try:
+        with _elsewhere(leave) as child:
+            _mount(
+                f"/proc/{child}/ns/net".encode(), path.encode(), None, _MS_BIND, None, about=path
+            )
+        with inside_network(path):
+            raise_loopback()
+            return open_netlink()
+    except OSError:
+        remove_network(path)
+        raise
+
+
+@contextmanager
+def _elsewhere(leave: Callable[[], None]) -> Iterator[int]:
+    """The PID of a child that has left for other namespaces, and stays until the block ends.
+
+    Raises OSError with what stopped it.
+    """
+    told, tell = os.pipe2(os.O_CLOEXEC)
+    wait, let_go = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        _leave(leave, tell, wait, let_go)
+    os.close(tell)
+    os.close(wait)
+    try:
+        answer = os.read(told, 16)
+        if answer != _LEFT:
+            number = int(answer or b"0")
+            raise OSError(number, f"leaving for a user namespace: {os.strerror(number)}")
+        yield child
+    finally:
+        os.close(told)
+        os.close(let_go)
+        os.waitpid(child, 0)
+
+
+def _leave(leave: Callable[[], None], tell: int, wait: int, let_go: int) -> NoReturn:
+    try:
+        os.close(let_go)
+        try:
+            leave()
+        except OSError as error:
+            os.write(tell, b"%d" % (error.errno or 0))
+        else:
+            os.write(tell, _LEFT)
+            os.read(wait, 1)
+    finally:
+        os._exit(0)
 
 
 def remove_network(path: str) -> None:

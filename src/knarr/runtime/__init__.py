@@ -17,6 +17,7 @@ from knarr.runtime.model import (
     Running,
     Sandbox,
     StartFailed,
+    UserNamespace,
 )
 from knarr.runtime.oci import OciRuntime
 from knarr.runtime.probe import Attempt, Runtimes, probe
@@ -37,5 +38,6 @@ __all__ = [
     "Runtimes",
     "Sandbox",
     "StartFailed",
+    "UserNamespace",
     "probe",
 ]

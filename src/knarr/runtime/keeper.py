@@ -12,6 +12,7 @@ from typing import Any, Final
 from knarr.errors import Conflict, KnarrError, NotFound, Unavailable
 from knarr.keeper.wire import PROTOCOL, Message
 from knarr.kernel.cgroups import Cgroup, Layout, Usage
+from knarr.kernel.owners import Owners
 from knarr.runtime.bundle import limits_of, write_bundle, write_process
 from knarr.runtime.connection import Connection, Reply, RuntimeFailed, dial, start_keeper
 from knarr.runtime.failures import start_failure
@@ -23,6 +24,7 @@ from knarr.runtime.model import (
     LogPlace,
     Running,
     Sandbox,
+    UserNamespace,
 )
 from knarr.runtime.oci import OciRuntime, Place
 from knarr.runtime.oom import shortages
@@ -197,6 +199,7 @@ class Keeper:
                 "writes": writes,
                 "leftovers": [str(state)],
                 "kept": kept,
+                "owner": launch.owner,
             },
         )
         self._groups[launch.id] = linux.cgroups_path
@@ -240,6 +243,7 @@ class Keeper:
                 "writes": [],
                 "leftovers": [],
                 "kept": [],
+                "owner": launch.owner,
             },
         )
 
@@ -368,9 +372,24 @@ class Keeper:
 
     # Network namespaces.
 
-    async def make_sandbox(self, sandbox_id: str) -> Sandbox:
-        """A new network namespace with its loopback up. Raises Conflict if it is there already."""
-        return _sandbox(*await self._ask("make_sandbox", {"sandbox": sandbox_id}))
+    async def make_sandbox(self, sandbox_id: str, owners: Owners | None = None) -> Sandbox:
+        """A new network namespace with its loopback up. Raises Conflict if it is there already.
+
+        owners: of the user namespace whose root shall rule in it; None for the host's.
+        """
+        arguments = {"sandbox": sandbox_id, "owners": _owners(owners)}
+        return _sandbox(*await self._ask("make_sandbox", arguments))
+
+    async def user_namespace(self, owners: Owners) -> UserNamespace:
+        """The one user namespace of these owners; the descriptor is the caller's own."""
+        reply = await self._ask("user_namespace", {"owners": _owners(owners)})
+        return UserNamespace(reply.document["path"], reply.descriptors[0])
+
+    async def user_namespace_path(self, owners: Owners) -> str:
+        """The same for the OCI runtime to join; good as long as the keeper lives."""
+        path, descriptor = await self.user_namespace(owners)
+        os.close(descriptor)
+        return path
 
     async def open_sandbox(self, sandbox_id: str) -> Sandbox:
         """Raises NotFound."""
@@ -504,6 +523,10 @@ class Keeper:
 
 def _key(container_id: str, exec_id: str | None) -> Message:
     return {"container": container_id, "exec": exec_id or ""}
+
+
+def _owners(owners: Owners | None) -> Message | None:
+    return None if owners is None else {"uids": owners.uids, "gids": owners.gids}
 
 
 def _log(log: LogPlace | None) -> list[str | int] | None:

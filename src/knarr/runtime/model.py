@@ -3,6 +3,7 @@
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from knarr.errors import KnarrError
 from knarr.runtime.oci import OciRuntime
@@ -28,6 +29,7 @@ class Launch:
     spec: ``root.path`` absolute; ``linux.cgroups_path`` as ``/knarr/<id>``.
     open_stdin, stdin_once: as in the Engine API's ContainerConfig.
     log: None keeps none.
+    owner: the host's numbers of a root that is not the host's, for whom its pipes are.
     """
 
     id: str
@@ -36,6 +38,7 @@ class Launch:
     open_stdin: bool = False
     stdin_once: bool = False
     log: LogPlace | None = None
+    owner: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class ExecLaunch:
     process: Process
     runtime: OciRuntime
     open_stdin: bool = False
+    owner: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,13 @@ class Sandbox:
 
     path: str
     netlink: socket.socket
+
+
+class UserNamespace(NamedTuple):
+    """``path`` is for OCI runtimes, good while the keeper lives; ``descriptor`` for ever."""
+
+    path: str
+    descriptor: int
 
 
 class StartFailed(KnarrError):

@@ -83,16 +83,24 @@ class ContainerLayers:
             "WorkDir": str(self._data / container / "work"),
         }
 
-    def mount(self, container: ContainerId, *, volatile: bool = False, user: str = "run") -> Path:
+    def mount(
+        self,
+        container: ContainerId,
+        *,
+        volatile: bool = False,
+        user: str = "run",
+        id_map: int | None = None,
+    ) -> Path:
         """The root filesystem, mounted on ``<run root>/containers/<id>/rootfs``.
 
         Idempotent for each ``user``; it stays mounted until the last user unmounts.
         volatile: nothing of it is ever synced: for ``--rm`` and build steps, which a crash ends.
+        id_map: as ``mount_overlay`` has it; who comes first decides.
         """
         target = self.rootfs(container)
         with self._held(container) as users:
             if not users:
-                self._mount(container, target, volatile=volatile)
+                self._mount(container, target, volatile=volatile, id_map=id_map)
             users.add(user)
         return target
 
@@ -117,7 +125,9 @@ class ContainerLayers:
         with seat.lock:
             yield seat.users
 
-    def _mount(self, container: ContainerId, target: Path, *, volatile: bool) -> None:
+    def _mount(
+        self, container: ContainerId, target: Path, *, volatile: bool, id_map: int | None
+    ) -> None:
         folder = self._data / container
         target.mkdir(mode=0o711, parents=True, exist_ok=True)
         # What a volatile mount leaves behind when it is cut off; the kernel refuses to go on then.
@@ -125,7 +135,7 @@ class ContainerLayers:
             shutil.rmtree(folder / "work" / "work" / "incompat")
         writable = Writable(upper=folder / "upper", work=folder / "work", volatile=volatile)
         try:
-            mount_overlay(target, self._lowers(container), writable)
+            mount_overlay(target, self._lowers(container), writable, id_map=id_map)
         except OSError as error:
             raise KnarrError(f"mounting the root filesystem of {container}: {error}") from error
 
@@ -139,10 +149,10 @@ class ContainerLayers:
             target.parent.rmdir()
 
     @contextmanager
-    def mounted(self, container: ContainerId) -> Iterator[Path]:
+    def mounted(self, container: ContainerId, *, id_map: int | None = None) -> Iterator[Path]:
         """The root filesystem for the length of a block, whether the container runs or not."""
         user = f"block/{os.urandom(8).hex()}"
-        path = self.mount(container, user=user)
+        path = self.mount(container, user=user, id_map=id_map)
         try:
             yield path
         finally:

@@ -16,6 +16,7 @@ from typing import Final
 from knarr.content.writing import write_all
 from knarr.errors import InvalidArgument, KnarrError, Unavailable
 from knarr.kernel.openat2 import openat2
+from knarr.kernel.owners import Owners
 from knarr.snapshot import names
 from knarr.snapshot.tar import Member, TarStream, header
 
@@ -31,11 +32,23 @@ _NODES: Final = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """How to extract. owner: instead of those that the archive says. keep_kinds: refuse to put a
-    directory in the place of something else, or the other way round.
+    directory in the place of something else, or the other way round. owners: whose numbers both
+    are; None where they are the host's own.
     """
 
     owner: tuple[int, int] | None = None
     keep_kinds: bool = False
+    owners: Owners | None = None
+
+    def owner_of(self, member: Member) -> tuple[int, int]:
+        """As the host numbers him. Raises InvalidArgument for one that the owners do not have."""
+        uid, gid = self.owner or (member.uid, member.gid)
+        if self.owners is None:
+            return uid, gid
+        try:
+            return self.owners.outside(uid, gid)
+        except ValueError as error:
+            raise InvalidArgument(f"{names.shown(member.name)}: {error}") from error
 
 
 def extract(chunks: Callable[[], bytes], root: int, folder: str, manner: Manner) -> None:
@@ -101,6 +114,8 @@ class _Extraction:
             above = self._folder(parent)
             try:
                 os.mkdir(base, _IMPLIED_MODE, dir_fd=above)
+                if self.manner.owners is not None:
+                    os.chown(base, *self.manner.owners.root, dir_fd=above, follow_symlinks=False)
             finally:
                 os.close(above)
             return openat2(self.root, self._inside(name), _FOLDER)
@@ -185,12 +200,9 @@ class _Extraction:
         finally:
             os.close(source)
 
-    def _owner(self, member: Member) -> tuple[int, int]:
-        return self.manner.owner or (member.uid, member.gid)
-
     def _own(self, file: int, member: Member) -> None:
         """Owner, then mode, then attributes: chown takes setuid and capabilities away."""
-        os.fchown(file, *self._owner(member))
+        os.fchown(file, *self.manner.owner_of(member))
         os.fchmod(file, member.mode)
         for key, value in member.xattrs.items():
             if names.kept_xattr(key):
@@ -198,7 +210,7 @@ class _Extraction:
 
     def _own_by_name(self, folder: int, base: bytes, member: Member) -> None:
         """Of a link or a node; chmod(2) follows links, so it goes by a descriptor of the node."""
-        os.chown(base, *self._owner(member), dir_fd=folder, follow_symlinks=False)
+        os.chown(base, *self.manner.owner_of(member), dir_fd=folder, follow_symlinks=False)
         if member.kind != header.SYMLINK:
             there = os.open(base, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             try:

@@ -35,12 +35,23 @@ class Writable:
     volatile: bool = False  # nothing is synced, not even when the container asks for it
 
 
-def mount_overlay(target: Path, lowers: Sequence[Path], writable: Writable | None) -> None:
+def mount_overlay(
+    target: Path,
+    lowers: Sequence[Path],
+    writable: Writable | None,
+    *,
+    id_map: int | None = None,
+) -> None:
     """Mount the chain on ``target``; ``lowers`` come topmost first.
 
     Without ``writable`` it is read-only; a single lower is then mounted as it is, since overlayfs
     wants two. Raises OSError with the kernel's own words.
+    id_map: a user namespace (its descriptor) as which the owners of all files are shown; on the
+    disk they stay what they are. It has to map the host's root too, who makes overlayfs' own files.
     """
+    if id_map is not None:
+        _mount_mapped(target, lowers, writable, id_map)
+        return
     if len(lowers) == 1 and writable is None:
         _mount_alone(target, lowers[0])
         return
@@ -52,6 +63,55 @@ def mount_overlay(target: Path, lowers: Sequence[Path], writable: Writable | Non
         mount.attach(fd, os.fspath(target))
     finally:
         os.close(fd)
+
+
+def _mount_mapped(
+    target: Path, lowers: Sequence[Path], writable: Writable | None, id_map: int
+) -> None:
+    """overlayfs cannot be id-mapped itself: each layer is, as a mount that only it knows of."""
+    with ExitStack() as undo:
+        mapped = [_mapped(lower, id_map, undo) for lower in lowers]
+        if len(mapped) == 1 and writable is None:
+            mount.set_attributes(mapped[0], add=mount.MOUNT_ATTR_RDONLY)
+            mount.attach(mapped[0], os.fspath(target))
+            return
+        with mount.Filesystem("overlay") as overlay:
+            overlay.text("source", "knarr")
+            for fd in mapped:
+                overlay.descriptor("lowerdir+", fd)
+            if writable is not None:
+                _write_mapped(overlay, writable, id_map, undo)
+            _settle(overlay)
+            fd = overlay.mount(0 if writable else mount.MOUNT_ATTR_RDONLY)
+            undo.callback(os.close, fd)
+        mount.attach(fd, os.fspath(target))
+
+
+def _write_mapped(
+    overlay: mount.Filesystem, writable: Writable, id_map: int, undo: ExitStack
+) -> None:
+    """Both directories through one mount: overlayfs wants them to be of the same."""
+    assert writable.upper.parent == writable.work.parent
+    both = _mapped(writable.upper.parent, id_map, undo)
+    for option, path in (("upperdir", writable.upper), ("workdir", writable.work)):
+        fd = os.open(path.name, os.O_PATH | os.O_DIRECTORY, dir_fd=both)
+        undo.callback(os.close, fd)
+        overlay.descriptor(option, fd)
+    if writable.volatile:
+        overlay.flag("volatile")
+
+
+def _mapped(path: Path, id_map: int, undo: ExitStack) -> int:
+    fd = mount.open_tree(os.fspath(path))
+    undo.callback(os.close, fd)
+    mount.id_map(fd, id_map)
+    return fd
+
+
+def _settle(overlay: mount.Filesystem) -> None:
+    for name in _OFF:
+        overlay.text(name, "off")
+    overlay.text("xino", "auto")
 
 
 def _mount_alone(target: Path, lower: Path) -> None:
@@ -102,9 +162,7 @@ def _detached(lowers: Sequence[Path], writable: Writable | None) -> int:
             overlay.text("workdir", _short(writable.work, undo))
             if writable.volatile:
                 overlay.flag("volatile")
-        for name in _OFF:
-            overlay.text(name, "off")
-        overlay.text("xino", "auto")
+        _settle(overlay)
         return overlay.mount(0 if writable else mount.MOUNT_ATTR_RDONLY)
 
 

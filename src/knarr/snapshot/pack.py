@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
+from knarr.kernel.owners import Owners
 from knarr.snapshot import names
 from knarr.snapshot.changes import is_opaque, is_whiteout
 from knarr.snapshot.tar import END, Member, formatted, header, padding
@@ -24,34 +25,38 @@ _NO_XATTRS: Final[Mapping[bytes, bytes]] = {}
 Sink = Callable[[bytes], None]
 
 
-def pack(root: int, sink: Sink, prefix: bytes = b"") -> None:
+def pack(root: int, sink: Sink, prefix: bytes = b"", *, owners: Owners | None = None) -> None:
     """Everything beneath the directory open as ``root``, to ``sink`` in pieces of about 1 MiB.
 
     ``prefix`` (without a slash at the end) goes before each name. A file that changes meanwhile is
     cut or filled with zeros to the size it had. Raises OSError.
+    owners: those whose users the files belong to, which are told as they see themselves.
     """
-    packer = _Packer(sink)
+    packer = _Packer(sink, owners)
     packer.folder(root, prefix)
     packer.end()
 
 
-def pack_member(folder: int, base: bytes, name: bytes, sink: Sink) -> None:
+def pack_member(
+    folder: int, base: bytes, name: bytes, sink: Sink, owners: Owners | None = None
+) -> None:
     """One file or directory with all in it, called ``name`` in the archive: `docker cp`."""
-    packer = _Packer(sink)
+    packer = _Packer(sink, owners)
     packer.member(folder, base, name)
     packer.end()
 
 
-def pack_tree(folder: int, name: bytes, sink: Sink) -> None:
+def pack_tree(folder: int, name: bytes, sink: Sink, owners: Owners | None = None) -> None:
     """The open directory itself, called ``name`` (``etc``, ``.``, ``/``), with all in it."""
-    packer = _Packer(sink)
+    packer = _Packer(sink, owners)
     packer.tree(folder, name)
     packer.end()
 
 
 class _Packer:
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, owners: Owners | None) -> None:
         self._sink = sink
+        self._owners = owners
         self._batch = bytearray()
         self._links: dict[tuple[int, int], bytes] = {}
 
@@ -138,9 +143,15 @@ class _Packer:
 
     def _marker(self, name: bytes) -> None:
         """A whiteout or an opaque marker: an empty file, always of the same bytes."""
-        self._add(Member(name, header.REGULAR, 0o600, 0, 0, 0, 0))
+        self._put(Member(name, header.REGULAR, 0o600, 0, 0, 0, 0))
 
     def _add(self, member: Member) -> None:
+        if self._owners is not None:
+            uid, gid = self._owners.inside(member.uid, member.gid)
+            member = member._replace(uid=uid, gid=gid)
+        self._put(member)
+
+    def _put(self, member: Member) -> None:
         self._batch += formatted(member)
         if len(self._batch) >= _BATCH_BYTES:
             self._flush()

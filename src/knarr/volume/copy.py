@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from knarr.kernel.openat2 import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, open_directory
+from knarr.kernel.owners import Owners
 
 _FICLONE: Final = 0x40049409
 _CHUNK_BYTES: Final = 1 << 30
@@ -23,13 +24,14 @@ _WITHOUT: Final = frozenset(
 )
 
 
-def copy_tree(source: int, target: int) -> None:
+def copy_tree(source: int, target: int, owners: Owners | None = None) -> None:
     """Copy all that is in the open directory ``source`` into ``target``, and its own attributes.
 
     A file shares its blocks with the original where the file system can (reflink).
-    Raises OSError; FileExistsError where ``target`` has something by the same name.
+    owners: those whose users the source belongs to; the copy belongs to the same numbers on the
+    host. Raises OSError; FileExistsError where ``target`` has something by the same name.
     """
-    _Copy(root=target, links={}).directory(source, target, "")
+    _Copy(root=target, links={}, owners=owners).directory(source, target, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,17 @@ class _Copy:
 
     root: int
     links: dict[tuple[int, int], tuple[str, str]]
+    owners: Owners | None
+
+    def owner(self, facts: os.stat_result) -> tuple[int, int]:
+        if self.owners is None:
+            return facts.st_uid, facts.st_gid
+        return self.owners.inside(facts.st_uid, facts.st_gid)
 
     def directory(self, source: int, target: int, place: str) -> None:
         for entry in sorted(os.listdir(source)):
             self._entry(source, target, entry, place)
-        _attributes(source, target)
+        self._attributes(source, target)
 
     def _entry(self, source: int, target: int, name: str, place: str) -> None:
         facts = os.stat(name, dir_fd=source, follow_symlinks=False)
@@ -51,12 +59,12 @@ class _Copy:
         elif facts.st_nlink > 1 and self._linked(target, name, facts):
             return
         elif stat.S_ISREG(facts.st_mode):
-            _file(source, target, name)
+            self._file(source, target, name)
         elif stat.S_ISLNK(facts.st_mode):
-            _symlink(source, target, name, facts)
+            self._symlink(source, target, name, facts)
         elif not stat.S_ISSOCK(facts.st_mode):  # nobody listens on a copied socket
             os.mknod(name, facts.st_mode, facts.st_rdev, dir_fd=target)
-            _node_attributes(target, name, facts)
+            self._node_attributes(target, name, facts)
         if facts.st_nlink > 1 and not stat.S_ISDIR(facts.st_mode):
             self.links.setdefault((facts.st_dev, facts.st_ino), (place, name))
 
@@ -84,18 +92,41 @@ class _Copy:
             os.close(folder)
         return True
 
-
-def _file(source: int, target: int, name: str) -> None:
-    inner = os.open(name, _READ, dir_fd=source)
-    try:
-        outer = os.open(name, _WRITE, 0o600, dir_fd=target)
+    def _file(self, source: int, target: int, name: str) -> None:
+        inner = os.open(name, _READ, dir_fd=source)
         try:
-            _content(inner, outer)
-            _attributes(inner, outer)
+            outer = os.open(name, _WRITE, 0o600, dir_fd=target)
+            try:
+                _content(inner, outer)
+                self._attributes(inner, outer)
+            finally:
+                os.close(outer)
         finally:
-            os.close(outer)
-    finally:
-        os.close(inner)
+            os.close(inner)
+
+    def _symlink(self, source: int, target: int, name: str, facts: os.stat_result) -> None:
+        os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+        _extended(f"/proc/self/fd/{source}/{name}", f"/proc/self/fd/{target}/{name}")
+        os.chown(name, *self.owner(facts), dir_fd=target, follow_symlinks=False)
+        _times(target, name, facts)
+
+    def _node_attributes(self, target: int, name: str, facts: os.stat_result) -> None:
+        """Of a device or pipe, by a descriptor: chmod(2) by name would follow a link put there."""
+        node = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target)
+        try:
+            os.chown(f"/proc/self/fd/{node}", *self.owner(facts))
+            os.chmod(f"/proc/self/fd/{node}", stat.S_IMODE(facts.st_mode))
+        finally:
+            os.close(node)
+        _times(target, name, facts)
+
+    def _attributes(self, source: int, target: int) -> None:
+        """Of an open file or directory. Owner first: changing it takes set-user-ID bits away."""
+        facts = os.fstat(source)
+        os.fchown(target, *self.owner(facts))
+        os.fchmod(target, stat.S_IMODE(facts.st_mode))
+        _extended(source, target)
+        os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def _content(source: int, target: int) -> None:
@@ -134,36 +165,9 @@ def _range(source: int, target: int, start: int, end: int) -> None:
         start += copied
 
 
-def _symlink(source: int, target: int, name: str, facts: os.stat_result) -> None:
-    os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-    _extended(f"/proc/self/fd/{source}/{name}", f"/proc/self/fd/{target}/{name}")
-    os.chown(name, facts.st_uid, facts.st_gid, dir_fd=target, follow_symlinks=False)
-    _times(target, name, facts)
-
-
-def _node_attributes(target: int, name: str, facts: os.stat_result) -> None:
-    """Of a device or pipe, by a descriptor: chmod(2) by name would follow a link put there."""
-    node = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target)
-    try:
-        os.chown(f"/proc/self/fd/{node}", facts.st_uid, facts.st_gid)
-        os.chmod(f"/proc/self/fd/{node}", stat.S_IMODE(facts.st_mode))
-    finally:
-        os.close(node)
-    _times(target, name, facts)
-
-
 def _times(target: int, name: str, facts: os.stat_result) -> None:
     times = (facts.st_atime_ns, facts.st_mtime_ns)
     os.utime(name, ns=times, dir_fd=target, follow_symlinks=False)
-
-
-def _attributes(source: int, target: int) -> None:
-    """Of an open file or directory. The owner first: changing it takes set-user-ID bits away."""
-    facts = os.fstat(source)
-    os.fchown(target, facts.st_uid, facts.st_gid)
-    os.fchmod(target, stat.S_IMODE(facts.st_mode))
-    _extended(source, target)
-    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def _extended(source: int | str, target: int | str) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from knarr.content import plain_chunks
 from knarr.kernel import mount
 from knarr.kernel.openat2 import open_directory
+from knarr.kernel.owners import Owners
 from knarr.snapshot.extract import Manner, extract
 from knarr.snapshot.pack import Sink, pack_tree
 from knarr.volume.copy import copy_tree, size_bytes
@@ -70,29 +71,30 @@ def copy_into(source: str, target: str) -> None:
         os.close(folder)
 
 
-def fill(source: int, target: str, *, in_place: bool = False) -> None:
+def fill(source: int, target: str, *, in_place: bool = False, owners: Owners | None = None) -> None:
     """Copy the open directory into an empty one; all at once, in one rename, where that can be.
 
     in_place: somebody has the directory itself, which must not be exchanged for another then. A
     mount point cannot be. There, a copy that breaks off leaves what was copied until then.
+    owners: as ``copy_tree`` has them.
     """
     if in_place or mount.is_mount_point(target):
-        _copy_to(source, target)
+        _copy_to(source, target, owners)
         return
     filling = os.path.join(os.path.dirname(target), FILLING)
     shutil.rmtree(filling, ignore_errors=True)
     os.mkdir(filling, 0o700)
     try:
-        _copy_to(source, filling)
+        _copy_to(source, filling, owners)
         os.rename(filling, target)  # over an empty directory; one that was written to stays
     except BaseException:
         shutil.rmtree(filling, ignore_errors=True)
         raise
 
 
-def _copy_to(source: int, path: str) -> None:
+def _copy_to(source: int, path: str, owners: Owners | None) -> None:
     folder = open_folder(path)
     try:
-        copy_tree(source, folder)
+        copy_tree(source, folder, owners)
     finally:
         os.close(folder)

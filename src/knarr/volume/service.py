@@ -22,6 +22,7 @@ from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, Unavai
 from knarr.events import Event
 from knarr.ids import new_hex
 from knarr.kernel import mount as kernel
+from knarr.kernel.owners import Owners
 from knarr.snapshot.pack import Sink
 from knarr.spec.docker import volume as spec
 from knarr.spec.record import MountPlan
@@ -356,11 +357,12 @@ class VolumeService:
         with self._db.transaction() as tx:
             rows.drop_user(tx, name, container)
 
-    async def fill(self, plan: MountPlan, rootfs: str) -> None:
+    async def fill(self, plan: MountPlan, rootfs: str, owners: Owners | None = None) -> None:
         """Give an empty volume what the image has at the mount's destination.
 
-        rootfs: the container's mounted root. Nothing happens where the volume has anything in it,
-        where the image has no directory there, or with ``nocopy``.
+        rootfs: the container's mounted root. owners: whose numbers its files have, None for the
+        host's; the volume gets them as they are inside. Nothing happens where the volume has
+        anything in it, where the image has no directory there, or with ``nocopy``.
         """
         if not plan.fill or plan.kind != "volume":
             return
@@ -373,7 +375,9 @@ class VolumeService:
                 if not is_empty(volume.mountpoint):
                     return
                 in_use = rows.mounts(self._db, volume.name) > 0
-                await asyncio.to_thread(fill, source, volume.mountpoint, in_place=in_use)
+                await asyncio.to_thread(
+                    fill, source, volume.mountpoint, in_place=in_use, owners=owners
+                )
             except OSError as error:
                 raise KnarrError(f"failed to populate volume {volume.name}: {error}") from error
             finally:

@@ -74,7 +74,7 @@ def test_a_pipe_for_a_passwd_does_not_block(tmp_path: Path) -> None:
 def test_a_working_directory_is_made_with_what_lies_above(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     (tmp_path / "link").symlink_to("/here")
-    make_working_directory(str(tmp_path), "/link/a/b", uid=5, gid=6)
+    make_working_directory(str(tmp_path), "/link/a/b", (5, 6))
     made = tmp_path / "here" / "a" / "b"
     assert made.is_dir()
     assert (made.stat().st_uid, made.stat().st_gid) == (5, 6)
