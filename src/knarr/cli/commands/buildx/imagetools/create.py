@@ -21,6 +21,7 @@ def create(
     ] = (),
     append: Annotated[bool, Flag("Add to the index that the tag has")] = False,
     builder: Annotated[str, Flag("Builder to ask (there is one)")] = "",  # noqa: ARG001
+    debug: Annotated[bool, Flag("No effect here", short="-D")] = False,  # noqa: ARG001
     dry_run: Annotated[bool, Flag("Print the index, and push nothing")] = False,
     file: Annotated[
         tuple[str, ...], Flag("File with a source or its descriptor", short="-f", kind=STRINGS)

@@ -14,6 +14,7 @@ def inspect(
     name: str,
     *,
     builder: Annotated[str, Flag("Builder to ask (there is one)")] = "",  # noqa: ARG001
+    debug: Annotated[bool, Flag("No effect here", short="-D")] = False,  # noqa: ARG001
     format_: Annotated[str, Flag(FORMAT_HELP)] = "",
     raw: Annotated[bool, Flag("Print the manifest byte for byte")] = False,
 ) -> None:
