@@ -3,8 +3,10 @@
 import base64
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -216,3 +218,40 @@ def test_a_build_pulls_what_it_stands_on(daemon: Daemon, guarded: str, tmp_path:
     good(daemon, "logout", guarded)
     good(daemon, "rmi", made, base)
     assert daemon.docker("build", str(folder)).returncode == 1
+
+
+def _document(registry: str, name: str, reference: str) -> dict[str, Any]:
+    """A manifest or an index, as the registry has it."""
+    asked = urllib.request.Request(f"http://{registry}/v2/{name}/manifests/{reference}")
+    accepted = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
+    asked.add_header("Accept", accepted)
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def test_a_build_for_several_platforms_is_pushed_with_what_is_said_of_it(
+    daemon: Daemon, registry: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY . /$TARGETARCH/\n")
+    name = f"{registry}/team/several:1"
+    built = daemon.knarr(
+        "build", "-q", "--platform", "linux/amd64,linux/s390x", "-t", name, "--push",
+        "--annotation", "org.example.all=1", "--annotation", "index:org.example.index=2",
+        "--annotation", "manifest[linux/s390x]:org.example.big=3",
+        "--annotation", "manifest-descriptor:org.example.entry=4", str(tmp_path),
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    index = _document(registry, "team/several", "1")
+    assert index["annotations"] == {"org.example.index": "2"}
+    said = {}
+    for entry in index["manifests"]:
+        assert entry["annotations"] == {"org.example.entry": "4"}
+        manifest = _document(registry, "team/several", entry["digest"])
+        assert manifest["layers"][0]["mediaType"].endswith("tar+gzip")
+        said[entry["platform"]["architecture"]] = manifest["annotations"]
+    assert said == {
+        "amd64": {"org.example.all": "1"},
+        "s390x": {"org.example.all": "1", "org.example.big": "3"},
+    }
+    good(daemon, "rmi", "-f", name)

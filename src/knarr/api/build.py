@@ -19,6 +19,7 @@ from knarr.dockerfile.request import (
 )
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.message import ByteSink, ByteSource, Hijack, Request, Response
+from knarr.image.annotations import Annotations
 from knarr.services import Engine
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.build import BuildCachePruned, BuildExtension, BuildFinding
@@ -85,6 +86,7 @@ async def build(
     wanted = BuildRequest(
         dockerfile=dockerfile or "Dockerfile",
         tags=tuple(tag for tag in t if tag),
+        annotations=Annotations.parse(own.annotations),
         remote=remote,
         build_args=read_map("buildargs", buildargs),
         labels={name: str(value or "") for name, value in read_map("labels", labels).items()},

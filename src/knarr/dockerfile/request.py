@@ -11,6 +11,7 @@ from knarr.build import Resources
 from knarr.dockerfile.lower import BuildOptions, NamedContext
 from knarr.dockerfile.platforms import host_platform, parse_platform
 from knarr.errors import InvalidArgument
+from knarr.image.annotations import Annotations
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.container import Ulimit
 from knarr.spec.oci.image import Platform
@@ -72,6 +73,7 @@ class BuildRequest:
 
     dockerfile: str = "Dockerfile"
     tags: tuple[str, ...] = ()
+    annotations: Annotations = field(default_factory=Annotations)
     remote: str = ""
     build_args: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)

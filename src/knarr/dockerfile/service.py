@@ -119,7 +119,7 @@ class BuildService:
         self, request: BuildRequest, body: AsyncIterator[bytes], undo: AsyncExitStack
     ) -> Prepared:
         tags = tuple(new_name(tag) for tag in request.tags)
-        _refuse_for_several(request)
+        _refuse_for_index(request)
         opened = await self._opener.open(request, body, undo)
         dockerfile = parse_dockerfile(opened.text, opened.name)
         options = request.options(opened.contexts)
@@ -148,8 +148,8 @@ class BuildService:
     async def _run(self, prepared: Prepared, documents: Documents) -> None:
         """The build, whose end, good or bad, is its last document."""
         try:
-            if prepared.one_of_several:
-                await self._for_several(prepared, documents)
+            if prepared.one_of_several or prepared.request.annotations:
+                await self._under_index(prepared, documents)
             else:
                 await self._building(prepared, documents).run()
             await self.cache.keep_within_bounds()
@@ -166,11 +166,14 @@ class BuildService:
             prepared, self._db, self._images, self._solver, self._bases, documents.put_nowait
         )
 
-    async def _for_several(self, prepared: Prepared, documents: Documents) -> None:
-        """An image for each platform, one after the other, and an index of them by its names."""
+    async def _under_index(self, prepared: Prepared, documents: Documents) -> None:
+        """An image for each platform, one after the other, and an index of them by its names.
+
+        Annotations are said there, so that an image with some has an index even if it is alone.
+        """
         images: list[ImageId] = []
         steps = 0
-        for platform in prepared.request.platforms:
+        for platform in prepared.request.platforms or (prepared.options.platform,):
             options = replace(prepared.options, platform=platform)
             part = replace(prepared, options=options, tags=(), steps_before=steps)
             built = await self._building(part, documents).run()
@@ -178,12 +181,14 @@ class BuildService:
                 return
             images.append(built.image)
             steps += built.steps
-        named = self._images.add_platforms(prepared.tags, images)
+        named = self._images.add_platforms(prepared.tags, images, prepared.request.annotations)
         documents.put_nowait(Progress(aux={"ID": named.id}))
 
 
-def _refuse_for_several(request: BuildRequest) -> None:
-    """What makes no sense for more than one platform at once. Raises InvalidArgument."""
+def _refuse_for_index(request: BuildRequest) -> None:
+    """What makes no sense for more than an image. Raises InvalidArgument."""
+    if request.annotations and not request.tags:
+        raise InvalidArgument("annotations belong to a name: give it one with -t")
     if len(request.platforms) < 2:
         return
     if not request.tags:

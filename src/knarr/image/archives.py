@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -29,7 +29,7 @@ from knarr.snapshot import Layer, Layers
 from knarr.snapshot.rows import find_layer
 from knarr.spec.docker.progress import ImageID, Progress
 from knarr.spec.document import decode
-from knarr.spec.oci.image import Index, Platform
+from knarr.spec.oci.image import Index, Manifest, Platform
 from knarr.store import Database
 from knarr.times import rfc3339
 
@@ -192,17 +192,26 @@ class Archives:
             [self._saved(refs_of[key], tags, platforms) for key, tags in wanted.items()]
         )
 
+    def _annotations(self, manifest: Digest | None) -> Mapping[str, str] | None:
+        """Of a manifest that is here."""
+        if manifest is None or not self._blobs.has(manifest):
+            return None
+        return decode(self._blobs.read(manifest), Manifest).annotations or None
+
     def _saved(self, ref: str, tags: tuple[Reference, ...], platforms: Sequence[Platform]) -> Saved:
         index = self._catalogue.index(ref)
         digests = {image: digest for digest, image in index.images.items()} if index else {}
         first, *others = [
             Saved(image=image, layers=self._catalogue.layers(image), tags=(),
-                  digest=digests.get(image.id))
+                  digest=digests.get(image.id),
+                  annotations=self._annotations(digests.get(image.id)))
             for image in those_for(ref, self._catalogue.platforms(ref), platforms)
         ]  # fmt: skip
         document = None
-        if others and index is not None and self._blobs.has(index.digest):
-            document = decode(self._blobs.read(index.digest), Index)
+        if index is not None and self._blobs.has(index.digest):
+            known = decode(self._blobs.read(index.digest), Index)
+            said = known.annotations or any(each.annotations for each in known.manifests)
+            document = known if others or said else None
         tags = tuple(dict.fromkeys(tags))
         return replace(
             first,

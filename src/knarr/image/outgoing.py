@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import UNSET
+
 from knarr.content import Blob, BlobStore, Compression, compressor
 from knarr.ids import DiffId, Digest
 from knarr.image.model import Image, LayerForm
@@ -49,7 +51,8 @@ class OutgoingImage:
         diff_ids = self.image.diff_ids
         came = self._as_it_came()
         known = dict(zip(diff_ids, came, strict=True)) if came else {}
-        config_type = OCI_CONFIG if self._needs_oci() else DOCKER_CONFIG
+        needs_oci = self._needs_oci() or bool(self._annotations())
+        config_type = OCI_CONFIG if needs_oci else DOCKER_CONFIG
         if came and self.manifest is not None:
             config_type = decode(self.manifest.raw, Manifest).config.media_type
         config = Fetched(raw=self.image.raw, media_type=config_type, digest=self.image.id)
@@ -81,6 +84,11 @@ class OutgoingImage:
         whole = all(self.blobs.has(Digest(each.digest)) for each in document.layers)
         same = len(document.layers) == len(self.image.diff_ids)
         return list(document.layers) if fits and whole and same else []
+
+    def _annotations(self) -> dict[str, str]:
+        """Of the manifest it has, which stay when it is packed anew. Docker's has none."""
+        found = decode(self.manifest.raw, Manifest).annotations if self.manifest else UNSET
+        return found or {}
 
     def _needs_oci(self) -> bool:
         """Docker's own format has no name for zstd."""
@@ -130,7 +138,7 @@ class OutgoingImage:
         if as_it_came and self.manifest is not None:
             self.shipped = self.manifest.raw
             return self.manifest
-        document = built_manifest(config.descriptor, layers)
+        document = built_manifest(config.descriptor, layers, self._annotations())
         self.shipped = encode(document)
         return Fetched(
             raw=self.shipped, media_type=document.media_type, digest=digest_of(self.shipped)
@@ -150,7 +158,9 @@ class OutgoingLayer:
         return self.packed(cancellation)
 
 
-def built_manifest(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest:
+def built_manifest(
+    config: Descriptor, layers: Sequence[Descriptor], annotations: Mapping[str, str] | None = None
+) -> Manifest:
     """In Docker's format, which every registry and engine reads; OCI's where it must be. Pure."""
     kinds = [LAYER_COMPRESSION[layer.media_type] for layer in layers]
     is_oci = config.media_type == OCI_CONFIG or "zstd" in kinds
@@ -166,4 +176,5 @@ def built_manifest(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest
             Descriptor(media_type=names[kind], digest=layer.digest, size=layer.size)
             for kind, layer in zip(kinds, layers, strict=True)
         ),
+        annotations=dict(annotations) if annotations else UNSET,
     )

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from knarr.content import digest_of
 from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import Digest
+from knarr.image.annotations import Annotations
 from knarr.image.model import Image, NewIndex
 from knarr.reference import Reference
 from knarr.snapshot import Layer
@@ -43,11 +44,14 @@ def those_for(ref: str, offered: Sequence[Image], wanted: Sequence[Platform]) ->
     return meant
 
 
-def plain_manifest(image: Image, layers: Iterable[Layer]) -> Manifest:
+def plain_manifest(
+    image: Image, layers: Iterable[Layer], annotations: Mapping[str, str] | None = None
+) -> Manifest:
     """Of an image whose layers are tars that nobody packed."""
     return Manifest(
         config=Descriptor(media_type=OCI_CONFIG, digest=image.id, size=len(image.raw)),
         layers=tuple(plain_layer(layer) for layer in layers),
+        annotations=dict(annotations) if annotations else UNSET,
     )
 
 
@@ -58,7 +62,7 @@ def plain_layer(layer: Layer) -> Descriptor:
 def made_index(
     parts: Sequence[tuple[Image, Sequence[Layer]]],
     tags: Sequence[Reference],
-    annotations: Mapping[str, str],
+    annotations: Annotations,
 ) -> NewIndex:
     """An index of images that were made here, one for each platform.
 
@@ -72,15 +76,24 @@ def made_index(
             raise InvalidArgument(
                 f"two images are for {platform_text(platform)}: an index takes one"
             )
-    manifests = [encode(plain_manifest(image, layers)) for image, layers in parts]
+    manifests = [
+        encode(plain_manifest(image, layers, annotations.of_manifest(platform)))
+        for (image, layers), platform in zip(parts, platforms, strict=True)
+    ]
     digests = [digest_of(each) for each in manifests]
     index = Index(
         media_type=OCI_INDEX,
         manifests=tuple(
-            Descriptor(media_type=OCI_MANIFEST, digest=digest, size=len(raw), platform=platform)
+            Descriptor(
+                media_type=OCI_MANIFEST,
+                digest=digest,
+                size=len(raw),
+                platform=platform,
+                annotations=dict(annotations.of_descriptor(platform)),
+            )
             for raw, digest, platform in zip(manifests, digests, platforms, strict=True)
         ),
-        annotations=dict(annotations) or UNSET,
+        annotations=dict(annotations.of_index()) or UNSET,
     )
     return NewIndex(
         raw=encode(index),

@@ -42,7 +42,7 @@ class Saved:
     """An image and the names under which it is saved; none when it was called by its ID.
 
     platforms: the others of these names, each with its layers; then ``index`` is what they are
-    named by, and ``digest`` the image's own manifest there.
+    named by, and ``digest`` the image's own manifest there, with these annotations.
     """
 
     image: Image
@@ -50,6 +50,7 @@ class Saved:
     tags: tuple[Reference, ...]
     index: Index | None = None
     digest: Digest | None = None
+    annotations: Mapping[str, str] | None = None
     platforms: Sequence["Saved"] = ()
 
     @property
@@ -126,7 +127,7 @@ def _path(digest: str) -> str:
 
 
 def _manifest(saved: Saved) -> Manifest:
-    return plain_manifest(saved.image, saved.layers)
+    return plain_manifest(saved.image, saved.layers, saved.annotations)
 
 
 def _described(saved: Saved, manifest: bytes) -> Descriptor:

@@ -3,7 +3,7 @@
 import asyncio
 import builtins
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from knarr.content import BlobStore
@@ -11,6 +11,7 @@ from knarr.content import rows as content_rows
 from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, ImageId
 from knarr.image import index_rows, rows
+from knarr.image.annotations import Annotations
 from knarr.image.archives import Archives
 from knarr.image.bootstrap import Bootstrap
 from knarr.image.catalogue import Catalogue
@@ -209,17 +210,17 @@ class ImageService:
         self,
         tags: Sequence[Reference],
         images: Sequence[ImageId],
-        annotations: Mapping[str, str] | None = None,
+        annotations: Annotations | None = None,
     ) -> Image:
         """Make an index of images that were made here, one for each platform, and name it.
 
         For builds with several platforms: first ``add`` each image, without a name, then call this
         with their IDs in the order that was asked for. A push packs their layers and sends the
-        whole, ``save`` writes all of them, ``run --platform`` takes one. annotations: the index's.
+        whole, ``save`` writes all of them, ``run --platform`` takes one.
         """
         here = [self.get(each) for each in images]
         parts = [(each, self._catalogue.layers(each)) for each in here]
-        return self.add_index(made_index(parts, tags, annotations or {}))
+        return self.add_index(made_index(parts, tags, annotations or Annotations()))
 
     # -- removing ----------------------------------------------------------------------------
 

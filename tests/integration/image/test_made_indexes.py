@@ -8,6 +8,7 @@ import pytest
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import ImageId
 from knarr.image import machine
+from knarr.image.annotations import Annotations
 from knarr.reference import Reference
 from knarr.registry.server.serve import running
 from knarr.registry.server.settings import Settings
@@ -44,7 +45,8 @@ async def made(trade: Trade, architecture: str) -> ImageId:
 
 async def both(trade: Trade, name: str) -> None:
     identifiers = [await made(trade, each) for each in (OTHER, HERE)]
-    named = trade.rooms.images.add_platforms([Reference.parse(name)], identifiers, {"note": "ahoy"})
+    said = Annotations.parse(["index:note=ahoy"])
+    named = trade.rooms.images.add_platforms([Reference.parse(name)], identifiers, said)
     assert named.document.architecture == HERE
     for each in (OTHER, HERE):
         await trade.rooms.images.remove(f"built:{each}")

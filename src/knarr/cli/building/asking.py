@@ -23,7 +23,7 @@ from knarr.errors import InvalidArgument, NotFound, Unsupported
 _SECRET_MAX: Final = 500 << 10  # bytes
 _OWN_FLAGS: Final = (
     "secret", "ssh", "build_context", "check", "explain", "on_error", "no_cache_filter", "allow",
-    "timeout", "cache_to", "debug_step",
+    "timeout", "cache_to", "debug_step", "annotation",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def refuse_unsupported(options: BuildOptions) -> None:
             "--security-opt is not for builds: steps with RUN --security=insecure get all rights"
             " by --allow security.insecure"
         )
-    for name in ("annotation", "attest", "provenance", "sbom"):
+    for name in ("attest", "provenance", "sbom"):
         if getattr(options, name) not in {(), "", "0", "false"}:
             flag = name.replace("_", "-")
             raise Unsupported(f"knarr cannot do --{flag} yet: leave the flag out")
@@ -217,6 +217,7 @@ class Asking:
             "KeepFailed": options.on_error == "shell",
             "NoCacheFilter": list(options.no_cache_filter),
             "Allow": list(options.allow),
+            "Annotations": list(options.annotation),
             "Agents": _agents(options, self.cli),
             "Contexts": self._elsewhere(),
             "Project": self._project(),

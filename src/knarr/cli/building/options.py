@@ -14,7 +14,10 @@ class BuildOptions(FlagGroup):
     allow: Annotated[
         Words, Flag("Grant a right to steps that ask for it (network.host, security.insecure)")
     ] = ()
-    annotation: Annotated[Words, Flag("Refused: not there yet", hidden=True)] = ()
+    annotation: Annotated[
+        Words,
+        Flag("Annotate what is pushed or saved: [manifest|index|manifest-descriptor:]KEY=VALUE"),
+    ] = ()
     attest: Annotated[Words, Flag("Refused: not there yet", hidden=True)] = ()
     build_arg: Annotated[Words, Flag("Give a value to an ARG: NAME[=VALUE]")] = ()
     build_context: Annotated[

@@ -61,6 +61,7 @@ class BuildExtension(Document, omit_defaults=True):
     inline_cache: the result carries its cache.
     call: answer with what the Dockerfile says (outline, targets), and build nothing.
     debug_step: build until this step only, and answer with the state before it, as an image.
+    annotations: ``[KIND[[PLATFORM]]:]KEY=VALUE`` of what goes to registries and archives.
     trace: answer with BuildTrace documents. check: answer with findings, and build nothing.
     """
 
@@ -70,6 +71,7 @@ class BuildExtension(Document, omit_defaults=True):
     agents: dict[str, str] = msgspec.field(default_factory=dict)
     no_cache_filter: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
     project: str = ""
     trace: bool = False
     check: bool = False

@@ -79,7 +79,8 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
     for target in targets:
         if target.type != "inline":
             keep_cache(cli, target)
-    keep(cli, options.tag[0] if several else image, outputs, knarr=knarr)
+    indexed = several or options.annotation
+    keep(cli, options.tag[0] if indexed else image, outputs, knarr=knarr)
     write_files(image, options.tag, iidfile=options.iidfile, metadata_file=options.metadata_file)
     if options.push or any(output.push for output in outputs):
         _push(cli, options)
