@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from knarr.client import Client
+from knarr.client import AsyncClient, Client
 from knarr.client.endpoint import Tls
 from knarr.spec.docker.container import ContainerCreate
 from support import images
@@ -110,6 +110,22 @@ def test_the_library_talks_both_ways(far: Far) -> None:
             stream.close_write()
             assert b"".join(data for _, data in stream) == b"typed\n"
         client.containers.remove(made.id, force=True)
+
+
+async def test_the_library_talks_both_ways_in_coroutines(far: Far) -> None:
+    async with AsyncClient(far.host, tls=Tls.folder(str(far.certificates))) as client:
+        script = f"cat; head -c {BIG} /dev/zero | tr '\\0' x"
+        body = ContainerCreate(
+            image="busybox", cmd=("sh", "-c", script), open_stdin=True, stdin_once=True
+        )
+        made = await client.containers.create(body)
+        async with await client.containers.attach(made.id) as stream:
+            await client.containers.start(made.id)
+            await stream.send(b"typed\n" * 10_000)
+            stream.close_write()
+            said = b"".join([data async for _, data in stream])
+        assert said == b"typed\n" * 10_000 + b"x" * BIG
+        await client.containers.remove(made.id, force=True)
 
 
 def test_strangers_are_turned_away(far: Far, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from knarr.client import versions
 from knarr.client.blocking import CannotConnect, os_words
 from knarr.client.call import Request
+from knarr.client.connection import Connection
 from knarr.client.endpoint import Endpoint
 from knarr.client.file_body import FileBody
 from knarr.client.lean import loads
@@ -26,52 +27,6 @@ from knarr.http.frames import STDOUT, Demultiplexer
 if TYPE_CHECKING:
     from knarr.client.requests import Headers
 
-RECEIVE = 256 * 1024  # bytes asked for at once
-
-
-class Connection:
-    """Bytes to an engine and back: a socket, or the standard streams of ssh."""
-
-    def __init__(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        program: asyncio.subprocess.Process | None = None,
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._program = program
-
-    async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def receive(self) -> bytes:
-        return await self._reader.read(RECEIVE)
-
-    def close_write(self) -> None:
-        """Raises Unsupported over TLS, where asyncio has no half close."""
-        if not self._writer.can_write_eof():
-            from knarr.errors import Unsupported
-
-            raise Unsupported("asyncio cannot close one half of a TLS connection: use Client")
-        self._writer.write_eof()
-
-    @property
-    def idle(self) -> bool:
-        """Whether it is open and nothing has come that nobody asked for."""
-        return not self._reader.at_eof() and not self._writer.is_closing()
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
-        if self._program is not None:
-            if self._program.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._program.terminate()
-            await self._program.wait()
-
 
 async def dial(endpoint: Endpoint) -> Connection:
     """A connection to the engine. Raises CannotConnect in Docker's words."""
@@ -80,12 +35,13 @@ async def dial(endpoint: Endpoint) -> Connection:
             return Connection(*await asyncio.open_unix_connection(endpoint.path))
         if endpoint.scheme == "ssh":
             return await _program(endpoint.ssh_command())
-        context = None
         if endpoint.tls is not None:
+            from knarr.client.aiotls import TlsConnection
             from knarr.client.far import tls_context
 
             context = tls_context(endpoint.tls)
-        return Connection(*await asyncio.open_connection(endpoint.host, endpoint.port, ssl=context))
+            return await TlsConnection.dial(endpoint.host, endpoint.port, context)
+        return Connection(*await asyncio.open_connection(endpoint.host, endpoint.port))
     except OSError as error:
         raise CannotConnect(
             f"Cannot connect to the Docker daemon at {endpoint.text}. Is the docker daemon running?"
