@@ -24,7 +24,8 @@ from knarr.network.resolv import (
     host_network_text,
     own_network_text,
 )
-from knarr.network.service import NetworkService, NetworkSettings
+from knarr.network.service import NetworkService
+from knarr.network.settings import NetworkSettings
 from knarr.network.sharing import Backend, Turn
 
 __all__ = [

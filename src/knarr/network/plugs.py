@@ -187,18 +187,6 @@ class Plugs:
         if change != Change():
             await self.worker.act(self.host.exchange, change.add, change.remove)
 
-    def port_settings(self) -> list[netlink.Request]:
-        """How bridges are to treat the ports of the containers that are plugged in."""
-        return [
-            netlink.set_port(
-                each.link,
-                hairpin=bool(self.ports.ports_of(each.container)),
-                isolated=is_isolated(self.registry[each.network]),
-            )
-            for each in self.registry.endpoints()
-            if each.link
-        ]
-
     def rename(self, container: ContainerId, name: str) -> None:
         """Names on networks follow the container's; addresses and links stay."""
         before = self.registry.of(container)
@@ -321,6 +309,19 @@ class Plugs:
             "container": endpoint_.container,
         }
         return Event(type="network", action=action, actor=network.id, attributes=attributes)
+
+
+def port_settings(registry: NetworkRegistry, ports: PortTable) -> list[netlink.Request]:
+    """How bridges are to treat the ports of the containers that are plugged in."""
+    return [
+        netlink.set_port(
+            each.link,
+            hairpin=bool(ports.ports_of(each.container)),
+            isolated=is_isolated(registry[each.network]),
+        )
+        for each in registry.endpoints()
+        if each.link
+    ]
 
 
 def _links(endpoints: Sequence[Endpoint]) -> list[str]:

@@ -1,29 +1,29 @@
 """The verbs of networks: made, shown, removed; containers plugged in and out.
 
-A container is plugged in before its process starts and out after it ended. What is in place is in
-memory and in rows; ``start`` compares both with the kernel and repairs what a crash left.
+A container is plugged in before its process starts and out after it ended (plugs.py). What is in
+place is in memory and in rows; ``start`` compares both with the kernel and repairs what a crash
+left (standing.py). The default bridge moves out of others' way (defaultbridge.py); names are served
+by naming.py.
 """
 
-import asyncio
-import errno
 import logging
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from knarr.errors import Conflict, Forbidden, KnarrError, NotFound, Unsupported
+from knarr.errors import Conflict, Forbidden, NotFound
 from knarr.events import Event
 from knarr.ids import ContainerId, NetworkId, new_hex
 from knarr.network import creation, documents, lookout, rows
 from knarr.network.creation import Facts
-from knarr.network.drivers import parent_plan, standing_bridge
+from knarr.network.defaultbridge import DefaultBridge
 from knarr.network.endpoints import check_request
 from knarr.network.host import HostNetwork, Sandbox
 from knarr.network.hostfiles import HostResolvConf
-from knarr.network.ipam import DEFAULT_POOLS, free_subnet, local_range, overlap
+from knarr.network.ipam import local_range, overlap
 from knarr.network.linking import Link, Links
 from knarr.network.model import (
     AddressRange,
@@ -34,18 +34,19 @@ from knarr.network.model import (
     Plugged,
     PortRequest,
     PublishedPort,
-    Subnet,
 )
-from knarr.network.nameserver import Client, Nameserver, Sockets
-from knarr.network.plan import BridgePlan, Entry, Names, ParentPlan, is_isolated, port_entries
+from knarr.network.nameserver import Nameserver, Sockets
+from knarr.network.naming import Naming
+from knarr.network.plan import Names
 from knarr.network.plugs import Plugs
 from knarr.network.ports import PortTable
 from knarr.network.registry import NetworkRegistry
 from knarr.network.relays import Relays
-from knarr.network.resolv import forwarders
 from knarr.network.rulewatch import RuleWatch
 from knarr.network.selection import NetworkFilters, matches
+from knarr.network.settings import NetworkSettings
 from knarr.network.sharing import Backend, Shares, Turn
+from knarr.network.standing import Standing
 from knarr.network.worker import Worker
 from knarr.spec.docker.container import EndpointSettings, PortBinding
 from knarr.spec.docker.network import (
@@ -57,24 +58,7 @@ from knarr.spec.docker.network import (
 from knarr.store import Database
 
 _log = logging.getLogger("knarr.network")
-_LINGER_SECONDS: Final = 10.0
 _LOOPBACK: Final = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSettings:
-    """What an engine's configuration says of networks.
-
-    bind_address: where published ports are bound that name no address; ``127.0.0.1`` keeps them
-    on this machine. pools: (range, prefix length) of subnets to choose from.
-    icc: whether containers on the default bridge reach each other; if not, by links alone.
-    linger_seconds: how long the default bridge and the ruleset outlive the last container.
-    """
-
-    bind_address: str = "0.0.0.0"
-    pools: Sequence[tuple[AddressRange, int]] = DEFAULT_POOLS
-    icc: bool = True
-    linger_seconds: float = _LINGER_SECONDS
 
 
 class NetworkService:
@@ -84,7 +68,7 @@ class NetworkService:
         self,
         db: Database,
         run_root: str,
-        settings: NetworkSettings = NetworkSettings(),
+        settings: NetworkSettings = NetworkSettings(),  # noqa: B008
         *,
         sockets: Sockets | None = None,
         resolv_conf: HostResolvConf | None = None,
@@ -100,26 +84,41 @@ class NetworkService:
         self._ports = PortTable(Relays(lambda number: self._ports.behind_loopback(number)))
         self._shares = Shares()
         self._links = Links(self._registry)
-        self._plugs = self._plugs_with(uplink_mtu=0)
-        self._sockets = sockets
-        self._resolv_conf = resolv_conf or HostResolvConf()
-        self._nameserver = Nameserver(self._registry.directory)
-        self._watch = RuleWatch(self._rules_changed)
-        self._closing: asyncio.TimerHandle | None = None
-        self._raising = asyncio.Lock()
-
-    def _plugs_with(self, *, uplink_mtu: int) -> Plugs:
-        return Plugs(
-            db=self._db,
+        self._plugs = Plugs(
+            db=db,
             names=self._names,
             registry=self._registry,
             ports=self._ports,
             shares=self._shares,
             host=self._host,
             worker=self._worker,
-            bind_address=self._settings.bind_address,
-            uplink_mtu=uplink_mtu,
+            bind_address=settings.bind_address,
+            uplink_mtu=0,
         )
+        self._standing = Standing(
+            names=self._names,
+            registry=self._registry,
+            ports=self._ports,
+            shares=self._shares,
+            links=self._links,
+            host=self._host,
+            worker=self._worker,
+            linger_seconds=settings.linger_seconds,
+        )
+        self._default = DefaultBridge(
+            db=db,
+            names=self._names,
+            settings=settings,
+            registry=self._registry,
+            host=self._host,
+            worker=self._worker,
+            standing=self._standing,
+        )
+        self._nameserver = Nameserver(self._registry.directory)
+        self._naming = Naming(
+            db, self._registry, self._nameserver, sockets, resolv_conf or HostResolvConf()
+        )
+        self._watch = RuleWatch(lambda: self._worker.later(self._standing.mend))
 
     # Life
 
@@ -130,66 +129,28 @@ class NetworkService:
         links: the legacy links of those.
         """
         mtu = await self._worker.act(self._host.uplink_mtu)
-        self._plugs = self._plugs_with(uplink_mtu=mtu)
+        self._plugs = replace(self._plugs, uplink_mtu=mtu)
+        self._standing.uplink_mtu = mtu
         for network in rows.all_networks(self._db):
             self._registry.put(network)
         if not list(self._registry):
-            await self._make_predefined(mtu)
+            await self._default.make_predefined(mtu)
         self._take_over(set(alive))
         self._links.put(links)
-        self._set_icc()
-        await self._worker.act(self._restore)
+        self._default.set_icc()
+        await self._worker.act(self._standing.restore)
         self._watch.start()
         for member in rows.all_members(self._db):
-            await self._serve_again(member, alive)
+            await self._naming.serve_again(member, alive)
 
     async def close(self) -> None:
         """Containers that run stay plugged in: the next daemon takes over."""
-        if self._closing:
-            self._closing.cancel()
-            self._closing = None
         self._watch.close()
         self._nameserver.close()
-        await self._worker.act(self._lower_unused)
+        await self._standing.close()
         await self._worker.close()
         self._ports.close()
         self._host.close()
-
-    async def _make_predefined(self, mtu: int) -> None:
-        now_ns = time.time_ns()
-        busy = await self._worker.act(self._host.ranges)
-        bridge = creation.default_bridge(
-            NetworkId(new_hex()),
-            now_ns,
-            bridge=self._names.default_bridge,
-            range_=free_subnet(busy, self._own_pools()),
-            mtu=min(1500, mtu or 1500),
-            icc=self._settings.icc,
-        )
-        others = [
-            creation.without_addresses(NetworkId(new_hex()), now_ns, name=name, driver=driver)
-            for name, driver in (("host", "host"), ("none", "null"))
-        ]
-        with self._db.transaction() as tx:
-            for network in (bridge, *others):
-                rows.put_network(tx, network)
-                self._registry.put(network)
-
-    def _set_icc(self) -> None:
-        default = self._registry.default_bridge
-        if is_isolated(default) != self._settings.icc:
-            return
-        self._registry.put_changed(creation.with_icc(default, icc=self._settings.icc))
-        with self._db.transaction() as tx:
-            rows.put_network(tx, self._registry.default_bridge)
-
-    def _own_pools(self) -> Sequence[tuple[AddressRange, int]]:
-        """Engines side by side begin at different ranges, so that they seldom meet."""
-        pools = self._settings.pools
-        if self._names.table == "knarr" or len(pools) < 3:
-            return pools
-        turn = int(self._names.token, 16) % (len(pools) - 1)
-        return [*pools[turn:-1], *pools[:turn], pools[-1]]
 
     def _take_over(self, alive: set[ContainerId]) -> None:
         """What belongs to living containers becomes ours again; the rows of others go."""
@@ -209,69 +170,6 @@ class NetworkService:
             rows.remove_endpoints(tx, gone)
             for container in left.keys() - alive:
                 rows.remove_ports(tx, container)
-
-    def _restore(self) -> None:
-        """In the worker: the kernel's state as the rows say."""
-        standing = self._standing()
-        links = [each.link for each in self._registry.endpoints() if each.link]
-        parents = [parent for each in self._registry if (parent := self._parent(each))]
-        self._host.sweep(
-            [*links, *(bridge.name for bridge in standing), *(parent.name for parent in parents)]
-        )
-        for parent in parents:
-            try:
-                self._host.raise_parent(parent)
-            except OSError as error:
-                _log.warning("a network has no parent: %s", error)
-        if standing:
-            self._host.adopt(standing, self._port_entries())
-            self._host.set_ports(self._plugs.port_settings())
-        else:
-            self._host.lower_table()
-
-    def _port_entries(self) -> Sequence[Entry]:
-        published = [*port_entries(self._ports.all()), *self._shares.entries()]
-        return [*published, *self._links.entries()]
-
-    def _standing(self) -> Sequence[BridgePlan]:
-        """The bridges that are to be up: the default one only while somebody is on it."""
-        return [
-            bridge
-            for network in self._registry
-            if (bridge := self._bridge(network))
-            and (not network.is_default_bridge or self._registry.on(network.id))
-        ]
-
-    def _parent(self, network: Network) -> ParentPlan | None:
-        return parent_plan(network, self._names)
-
-    def _bridge(self, network: Network) -> BridgePlan | None:
-        return standing_bridge(network, self._names, uplink_mtu=self._plugs.uplink_mtu)
-
-    def _rules_changed(self) -> None:
-        self._worker.later(self._mend)
-
-    def _mend(self) -> None:
-        self._host.mend(self._standing(), self._port_entries())
-
-    def _settle(self) -> None:
-        """Soon after the last container went, take down what only containers need."""
-        if self._closing:
-            self._closing.cancel()
-        loop = asyncio.get_running_loop()
-        self._closing = loop.call_later(self._settings.linger_seconds, self._lower)
-
-    def _lower(self) -> None:
-        self._closing = None
-        self._worker.later(self._lower_unused)
-
-    def _lower_unused(self) -> None:
-        """In the worker, where no container is being plugged in meanwhile."""
-        default = self._registry.default_bridge
-        if not self._registry.on(default.id) and (bridge := self._bridge(default)):
-            self._host.lower_bridge(bridge)
-        if not self._standing():
-            self._host.lower_table()
 
     # Looking
 
@@ -330,8 +228,8 @@ class NetworkService:
             raise Conflict(f"network with name {body.name} already exists")
         if body.config_from and body.config_from.network:
             body = creation.inherited(body, self.resolve(body.config_from.network))
-        async with self._raising:
-            yielding = self._yielding()
+        async with self._default.moving:
+            yielding = self._default.yielding()
             ours = [
                 subnet.range
                 for each in self._registry
@@ -351,56 +249,19 @@ class NetworkService:
                 pools=self._settings.pools,
             )
             network = creation.new_network(body, facts)
-            self._check_parent(network)
+            self._standing.check_parent(network)
             if yielding and _meet(network, yielding):
-                await self._move_default_bridge([*facts.busy, *_ranges(network)])
-            await self._raise(network)
+                await self._default.move([*facts.busy, *_ranges(network)])
+            await self._standing.put_up(network)
             try:
                 with self._db.transaction() as tx:
                     rows.put_network(tx, network)
                     tx.emit(_event("create", network))
             except BaseException:
-                await self._take_down(network)
+                await self._standing.take_down(network)
                 raise
             self._registry.put(network)
         return NetworkCreated(id=network.id)
-
-    def _yielding(self) -> Network | None:
-        """The default bridge, while nobody is on it: whoever asks for its range gets it.
-
-        Docker's is always the same, and people choose others; ours moves when that one is taken.
-        """
-        default = self._registry.default_bridge
-        return None if self._registry.on(default.id) else default
-
-    def _check_parent(self, network: Network) -> None:
-        """Two networks on one parent would be one wire. Raises Conflict in Docker's words."""
-        wanted = parent_plan(network, self._names)
-        for each in self._registry if wanted else ():
-            theirs = parent_plan(each, self._names)
-            if theirs and wanted and theirs.name == wanted.name:
-                raise Conflict(
-                    f"network {each.name} is already using parent interface {wanted.name}"
-                )
-
-    async def _raise(self, network: Network) -> None:
-        """The network's bridge, or what its links will hang on."""
-        try:
-            if bridge := self._bridge(network):
-                await self._worker.act(self._host.raise_bridge, bridge)
-            elif parent := parent_plan(network, self._names):
-                await self._worker.act(self._host.raise_parent, parent)
-                await self._worker.act(self._host.try_parent, parent, self._names.trial(network.id))
-        except OSError as error:
-            await self._take_down(network)
-            kind = Unsupported if error.errno == errno.EOPNOTSUPP else KnarrError
-            raise kind(f"failed to create network {network.name}: {error}") from error
-
-    async def _take_down(self, network: Network) -> None:
-        if bridge := self._bridge(network):
-            await self._worker.act(self._host.lower_bridge, bridge)
-        elif parent := parent_plan(network, self._names):
-            await self._worker.act(self._host.lower_parent, parent)
 
     async def remove(self, ref: str) -> None:
         """Raises Forbidden for a predefined network and for one that containers are on."""
@@ -416,11 +277,11 @@ class NetworkService:
                 f" has active endpoints ({names})"
             )
         self._registry.forget(network)
-        await self._take_down(network)
+        await self._standing.take_down(network)
         with self._db.transaction() as tx:
             rows.remove_network(tx, network.id)
             tx.emit(_event("destroy", network))
-        self._settle()
+        self._standing.settle()
 
     async def prune(self, filters: NetworkFilters | None = None) -> NetworksPruned:
         """Remove the networks that no container is on."""
@@ -472,11 +333,11 @@ class NetworkService:
 
         sandbox: the container's namespace; None with the network ``host``.
         """
-        await self._freshen(requests)
+        await self._default.freshen(requests)
         try:
             await self._plugs.plug(member, sandbox, requests, ports)
             await self._open_links(member.id)
-            await self._serve_names(member)
+            await self._naming.serve(member)
         except BaseException:
             await self.unplug(member.id)
             raise
@@ -491,16 +352,16 @@ class NetworkService:
         await self._close_links(container)
         self._links.forget(container)
         await self._plugs.unplug(container)
-        self._settle()
+        self._standing.settle()
 
     async def connect(
         self, member: Member, sandbox: Sandbox, request: EndpointRequest
     ) -> EndpointSettings:
         """Put a running container on one more network. Raises Forbidden when it is on it."""
-        await self._freshen([request])
+        await self._default.freshen([request])
         endpoint = await self._plugs.connect(member, sandbox, request)
         await self._open_links(member.id)
-        await self._serve_names(member)
+        await self._naming.serve(member)
         return endpoint.settings
 
     async def disconnect(self, member: Member, sandbox: Sandbox | None, network: str) -> None:
@@ -509,7 +370,7 @@ class NetworkService:
         if leaving.is_default_bridge:
             await self._close_links(member.id)
         await self._plugs.disconnect(member, sandbox, leaving)
-        self._settle()
+        self._standing.settle()
 
     async def link(self, container: ContainerId, links: Sequence[Link]) -> None:
         """Legacy links of a container that was plugged in just now; in force until it ends."""
@@ -568,67 +429,6 @@ class NetworkService:
     async def rename(self, container: ContainerId, name: str) -> None:
         """The container is found by its new name, and not by its old one."""
         self._plugs.rename(container, name)
-
-    async def _serve_names(self, member: Member) -> None:
-        """A nameserver for a container on a network of one's own; once."""
-        endpoints = self._registry.of(member.id)
-        own = any(not self._registry[each.network].is_predefined for each in endpoints)
-        if not own or self._sockets is None or self._nameserver.serves(member.id):
-            return
-        client = Client(
-            view=partial(self._registry.view, member.id),
-            forwarders=lambda: forwarders(self._resolv_conf.own(), member.dns_servers),
-        )
-        try:
-            await self._nameserver.serve(member.id, self._sockets, client)
-        except OSError as error:
-            raise KnarrError(f"failed to set up container networking: {error}") from error
-
-    async def _serve_again(self, member: Member, alive: Collection[ContainerId]) -> None:
-        """After a restart: the sockets went with the daemon before."""
-        if member.id not in alive:
-            with self._db.transaction() as tx:
-                rows.remove_member(tx, member.id)
-            return
-        try:
-            await self._serve_names(member)
-        except KnarrError as error:
-            _log.warning("container %s has no nameserver: %s", member.name, error)
-
-    async def _freshen(self, requests: Sequence[EndpointRequest]) -> None:
-        """Before somebody is on the default bridge: see that its range is still free.
-
-        It is up only while it is needed; another engine may have taken its range meanwhile.
-        """
-        default = self._registry.default_bridge
-        if all(self.resolve(each.network) != default for each in requests):
-            return
-        if self._names.default_bridge in self._host.bridges:
-            return
-        async with self._raising:
-            ours = [
-                subnet.range
-                for each in self._registry
-                for subnet in each.subnets
-                if not each.is_default_bridge
-            ]
-            here = [self._names.default_bridge]
-            busy = [*ours, *await self._worker.act(self._host.ranges, besides=here)]
-            mine = self._registry.default_bridge.subnets[0].range
-            if any(overlap(mine, each) for each in busy) and not self._registry.on(default.id):
-                await self._move_default_bridge(busy)
-
-    async def _move_default_bridge(self, busy: Sequence[AddressRange]) -> None:
-        default = self._registry.default_bridge
-        range_ = free_subnet(busy, self._own_pools())
-        _log.warning("the default bridge moves to %s: its range is in use by others", range_)
-        before = self._bridge(default)
-        moved = replace(default, subnets=(Subnet(range=range_, pool=range_, gateway=range_[1]),))
-        with self._db.transaction() as tx:
-            rows.put_network(tx, moved)
-        self._registry.put(moved)  # before the first wait: whoever comes now is on the new one
-        if before:
-            await self._worker.act(self._host.lower_bridge, before)
 
 
 def _ranges(network: Network) -> list[AddressRange]:

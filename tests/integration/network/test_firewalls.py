@@ -134,6 +134,7 @@ async def test_a_flushed_ruleset_is_installed_again(
     one, two = await run("one", "front", ports=PUBLISH), await run("two", "back")
     command("nft", "flush", "ruleset")
     await eventually(lambda: "knarr" in command("nft", "list", "tables"))
+    await networks.settled()
     assert works(one, outside)
     one.space.listen("0.0.0.0", 81)
     assert not two.space.reaches(one.address("front"), 81)
