@@ -81,9 +81,7 @@ class RequestBody:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while not self.finished:
-            if self._expects_continue:
-                self._expects_continue = False
-                self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.invite()
             if self._chunked and self._left == 0 and not await self._next_chunk():
                 return
             async with asyncio.timeout(self._silence_s):
@@ -96,6 +94,12 @@ class RequestBody:
             elif self._left == 0:
                 self.finished = True
             yield piece
+
+    def invite(self) -> None:
+        """Tell a client that waits for it to send on. Content when it does not wait."""
+        if self._expects_continue and not self.finished:
+            self._expects_continue = False
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _next_chunk(self) -> bool:
         line = await self._reader.readuntil(b"\r\n")
@@ -212,6 +216,8 @@ class Server:
         if isinstance(answer, Hijack):
             await self._hijacked(answer, reader, writer)
             return False
+        if not isinstance(answer.body, bytes):
+            body.invite()  # what is made as it goes may read as it goes: in its midst is too late
         reusable = await self._answered(request, answer, writer)
         if await body.drained():
             return reusable and _wants_keep_alive(head)

@@ -32,6 +32,8 @@ class Talk:
                 return Response(body=await request.body.read())
             case "/ticks":
                 return Response(body=self._ticks())
+            case "/shout":
+                return Response(body=(piece.upper() async for piece in request.body))
             case "/talk":
                 return Hijack(talk=self._shout)
             case "/ignore":
@@ -71,7 +73,9 @@ async def _ask(talk: Talk, *requests: bytes, wanted: int = 1) -> bytes:
         for request in requests:
             writer.write(request)
         answer = b""
-        while answer.count(b"HTTP/1.1") < wanted or not answer.endswith((b"!", b"tick\r\n")):
+        while answer.count(b"HTTP/1.1") < wanted or not answer.endswith(
+            (b"!", b"tick\r\n", b"0\r\n\r\n")
+        ):
             if not (piece := await reader.read(4096)):
                 break
             answer += piece
@@ -98,6 +102,20 @@ async def test_a_body_arrives_by_length_and_by_chunks(talk: Talk) -> None:
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert b"one." in answer
     assert answer.endswith(b"two!")
+
+
+async def test_a_client_that_waits_is_asked_for_the_body_before_the_answer_begins(
+    talk: Talk,
+) -> None:
+    """curl waits a second with what is large; the answer may be made while the body comes."""
+    request = (
+        b"POST /shout HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+    )
+    answer = await _ask(talk, request, b"ok!", wanted=2)
+    asked, _, rest = answer.partition(b"\r\n\r\n")
+    assert asked == b"HTTP/1.1 100 Continue"
+    assert rest.startswith(b"HTTP/1.1 200 OK")
+    assert b"OK!" in rest
 
 
 async def test_an_unread_body_does_not_spoil_the_next_request(talk: Talk) -> None:
