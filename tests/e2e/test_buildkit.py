@@ -105,6 +105,7 @@ def test_a_failed_step_is_told_with_its_output(compose: Compose, folder: Path) -
         'process "/bin/sh -c echo spoken; exit 4" did not complete successfully: exit code: 4'
     )
     assert sentence in built.stderr
+    assert "Step" not in built.stdout
     (folder / "Dockerfile").write_text("FROM busybox\nRUNN\n")
     built = compose("build")
     assert built.returncode != 0

@@ -6,6 +6,7 @@ from typing import Final
 
 from knarr.buildkit import grpc
 from knarr.buildkit.bridge import Bridge, refuse_graphs
+from knarr.buildkit.caches import Caches
 from knarr.buildkit.jobs import Job, Jobs
 from knarr.buildkit.messages import (
     BridgeSolve,
@@ -15,6 +16,7 @@ from knarr.buildkit.messages import (
     SolveRequest,
     SolveResponse,
     StatusRequest,
+    UsageRequest,
     Workers,
 )
 from knarr.buildkit.outputs import Outputs
@@ -29,7 +31,10 @@ _TOLD_S: Final = 3.0  # for which the end of a build's story is kept for its rea
 class Control:
     """One for the daemon."""
 
-    def __init__(self, jobs: Jobs, sessions: Sessions, outputs: Outputs, bridge: Bridge) -> None:
+    def __init__(
+        self, jobs: Jobs, sessions: Sessions, outputs: Outputs, bridge: Bridge, caches: Caches
+    ) -> None:
+        self._caches = caches
         self._jobs = jobs
         self._sessions = sessions
         self._outputs = outputs
@@ -39,6 +44,8 @@ class Control:
         return {
             f"{_SERVICE}/Solve": grpc.unary(SolveRequest, self._solve),
             f"{_SERVICE}/Status": self._status,
+            f"{_SERVICE}/DiskUsage": grpc.unary(UsageRequest, self._caches.usage),
+            f"{_SERVICE}/Prune": self._caches.prune,
             f"{_SERVICE}/Info": grpc.unary(Empty, self._info),
             f"{_SERVICE}/ListWorkers": grpc.unary(Empty, self._workers),
             f"{_SERVICE}/ListenBuildHistory": self._history,
@@ -73,7 +80,7 @@ class Control:
             return
         returned = await job.returned
         if returned.error is not None and returned.error.code:
-            raise grpc.Status(returned.error.code, returned.error.message)
+            raise grpc.Status(returned.error.code, returned.error.message, returned.error.details)
 
     async def _given_out(self, job: Job) -> dict[str, str]:
         if not job.image:

@@ -1,8 +1,10 @@
 """A build for a client with a session: its files, its Dockerfile, and the builder at work."""
 
 import asyncio
+import base64
+import json
 import posixpath
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +15,14 @@ from knarr.buildkit import grpc
 from knarr.buildkit.agents import Agents
 from knarr.buildkit.attributes import Wishes
 from knarr.buildkit.files import Transfer, Wanted, archive_of, read_files
-from knarr.buildkit.messages import Bytes, Credentials, CredentialsRequest
+from knarr.buildkit.messages import Bytes, Credentials, CredentialsRequest, Detail
 from knarr.buildkit.progress import Display, Operation, sentence
 from knarr.buildkit.sessions import Session
 from knarr.dockerfile import bases_needed, parse_dockerfile
 from knarr.dockerfile.check import Finding
 from knarr.dockerfile.request import BuildRequest, GivenDockerfile
 from knarr.dockerfile.service import BuildService
+from knarr.dockerfile.source import Place
 from knarr.errors import KnarrError, NotFound
 from knarr.patterns import ignore_lines
 from knarr.reference import Reference
@@ -28,6 +31,7 @@ from knarr.spec.docker.auth import HUB_SERVER, AuthConfig
 from knarr.units import human_size
 
 _CREDENTIALS: Final = "/moby.filesync.v1.Auth/Credentials"
+_SOURCE: Final = "github.com/moby/buildkit/errdefs.Source+json"
 _HUB: Final = "docker.io"
 _HUB_HOST: Final = "registry-1.docker.io"
 _EXTRAS: Final = ".knarr-build/contexts"  # where the builder looks for named contexts
@@ -37,8 +41,8 @@ _TOLD_S: Final = 0.2  # between two words on how much of the context has come
 class Failed(grpc.Status):
     """The build itself went wrong."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(grpc.UNKNOWN, message)
+    def __init__(self, message: str, details: Sequence[Detail] = ()) -> None:
+        super().__init__(grpc.UNKNOWN, message, details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +101,34 @@ class Frontend:
         try:
             stream = await self._builds.build(request, body)
         except KnarrError as error:
-            raise Failed(str(error)) from error
+            place = getattr(error, "place", None)
+            lines = (place.line, place.line) if isinstance(place, Place) else None
+            raise _failed(request, str(error), lines) from error
         async with aclosing(stream) as documents:  # type: ignore[type-var]
             async for document in documents:
                 if document.error:
-                    raise Failed(sentence(document.error))
+                    raise _failed(request, document.error, display.failed_lines)
                 if isinstance(document.aux, dict) and "ID" in document.aux:
                     image = document.aux["ID"]
                 display.hear(document)
         return image
+
+
+def _failed(request: BuildRequest, text: str, lines: tuple[int, int] | None) -> Failed:
+    """With the lines of the Dockerfile in the form that clients show. Source: errdefs.proto."""
+    if request.given is None or lines is None:
+        return Failed(sentence(text))
+    first, last = lines
+    text = text.partition(f"\n{request.given.name}:{first}:")[0]  # else they would show them twice
+    source = {
+        "info": {
+            "filename": request.given.name,
+            "data": base64.b64encode(request.given.text.encode()).decode(),
+        },
+        "ranges": [{"start": {"line": first}, "end": {"line": last}}],
+    }
+    detail = Detail(type_url=_SOURCE, value=json.dumps(source).encode())
+    return Failed(sentence(text), [detail])
 
 
 async def _given(wanted: Wishes, session: Session, display: Display) -> GivenDockerfile:

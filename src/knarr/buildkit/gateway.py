@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from knarr.buildkit import bridge, control, grpc
+from knarr.buildkit.caches import Caches
 from knarr.buildkit.frontend import Frontend
 from knarr.buildkit.http2 import Connection
 from knarr.buildkit.jobs import Jobs
@@ -24,7 +25,9 @@ class Gateway:
         frontend = Frontend(builds, folder)
         outputs = Outputs(builds, images, exchange, folder)
         self._bridge = bridge.Bridge(jobs, self.sessions, frontend, images)
-        self._control = control.Control(jobs, self.sessions, outputs, self._bridge)
+        self._control = control.Control(
+            jobs, self.sessions, outputs, self._bridge, Caches(builds.cache)
+        )
         self._serve = grpc.service({**self._control.methods(), **self._bridge.methods()})
 
     async def talk(self, source: ByteSource, sink: ByteSink) -> None:

@@ -3,13 +3,15 @@
 Source: grpc.io, "gRPC over HTTP2".
 """
 
+import base64
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 from urllib.parse import quote, unquote
 
 from knarr.buildkit.http2 import Connection, Headers, Stream
+from knarr.buildkit.messages import Detail, RpcStatus
 from knarr.buildkit.wire import Message
 from knarr.errors import (
     Conflict,
@@ -36,6 +38,8 @@ _CODES: Final[dict[type[KnarrError], int]] = {
 }  # fmt: skip
 _HEAD_BYTES: Final = 5
 _MESSAGE_MAX: Final = 16 << 20
+_SENTENCE_MAX: Final = 8192  # clients bound the headers that they take
+_DETAILS_MAX: Final = 32 * 1024
 _TYPE: Final = ("content-type", "application/grpc")
 _PLAIN: Final = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"  # of a status' sentence, besides words
 _log = logging.getLogger("knarr.buildkit")
@@ -47,9 +51,10 @@ Got = TypeVar("Got", bound=Message)
 class Status(KnarrError):
     """How a call ended, if not well. ``code`` is gRPC's."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, details: Sequence[Detail] = ()) -> None:
         super().__init__(message)
         self.code = code
+        self.details = details
 
 
 def code_of(error: Exception) -> int:
@@ -118,7 +123,7 @@ def service(methods: Mapping[str, Method]) -> Callable[[Stream], Awaitable[None]
 
     async def serve(stream: Stream) -> None:
         path = dict(stream.headers).get(":path", "")
-        status: tuple[int, str] = (OK, "")
+        status = RpcStatus()
         await stream.send_headers([(":status", "200"), _TYPE])
         try:
             if (method := methods.get(path)) is None:
@@ -127,20 +132,25 @@ def service(methods: Mapping[str, Method]) -> Callable[[Stream], Awaitable[None]
         except ConnectionError:
             raise
         except KnarrError as error:
-            status = (code_of(error), str(error))
+            status = RpcStatus(code=code_of(error), message=str(error))
+            status.details = list(error.details) if isinstance(error, Status) else []
         except Exception as error:
             _log.exception("%s", path)
-            status = (INTERNAL, f"internal error: {type(error).__name__}: {error}")
-        await stream.send_headers(_trailers(*status), last=True)
+            sentence = f"internal error: {type(error).__name__}: {error}"
+            status = RpcStatus(code=INTERNAL, message=sentence)
+        await stream.send_headers(_trailers(status), last=True)
 
     return serve
 
 
-def _trailers(code: int, message: str) -> Headers:
-    pairs = [("grpc-status", str(code))]
-    if message:
-        text = message if len(message) < 8192 else f"{message[:8192]}…"  # clients bound headers
-        pairs.append(("grpc-message", quote(text, safe=_PLAIN)))
+def _trailers(status: RpcStatus) -> Headers:
+    pairs = [("grpc-status", str(status.code))]
+    if len(status.message) > _SENTENCE_MAX:
+        status.message = f"{status.message[:_SENTENCE_MAX]}…"
+    if status.message:
+        pairs.append(("grpc-message", quote(status.message, safe=_PLAIN)))
+    if status.details and len(whole := status.encode()) < _DETAILS_MAX:
+        pairs.append(("grpc-status-details-bin", base64.b64encode(whole).decode().rstrip("=")))
     return pairs
 
 

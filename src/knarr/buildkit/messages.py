@@ -163,6 +163,41 @@ class Info(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class UsageRequest(Message):
+    filter: Annotated[list[str], 1] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class UsageRecord(Message):
+    id: Annotated[str, 1] = ""
+    mutable: Annotated[bool, 2] = False
+    in_use: Annotated[bool, 3] = False
+    size: Annotated[int, 4] = 0
+    created: Annotated[Timestamp | None, 6] = None
+    last_used: Annotated[Timestamp | None, 7] = None
+    usage_count: Annotated[int, 8] = 0
+    description: Annotated[str, 9] = ""
+    type: Annotated[str, 10] = ""
+    shared: Annotated[bool, 11] = False
+    parents: Annotated[list[str], 12] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class UsageResponse(Message):
+    record: Annotated[list[UsageRecord], 1] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class PruneRequest(Message):
+    filter: Annotated[list[str], 1] = field(default_factory=list)
+    all: Annotated[bool, 2] = False
+    keep_duration_ns: Annotated[int, 3] = 0
+    reserved_bytes: Annotated[int, 4] = 0
+    max_used_bytes: Annotated[int, 5] = 0
+    min_free_bytes: Annotated[int, 6] = 0
+
+
+@dataclass(slots=True, kw_only=True)
 class Serving(Message):
     """Of grpc.health.v1. status: 1 while all is well."""
 
@@ -184,9 +219,18 @@ class Result(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class Detail(Message):
+    """google.protobuf.Any: something more about an error, of a type that clients may know."""
+
+    type_url: Annotated[str, 1] = ""
+    value: Annotated[bytes, 2] = b""
+
+
+@dataclass(slots=True, kw_only=True)
 class RpcStatus(Message):
     code: Annotated[int, 1] = 0
     message: Annotated[str, 2] = ""
+    details: Annotated[list[Detail], 3] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -134,6 +134,7 @@ class Display:
         self._named = False
         self._bases: Operation | None = None
         self._count = 0
+        self.failed_lines: tuple[int, int] | None = None  # of the Dockerfile, first and last
 
     @contextmanager
     def operation(self, name: str) -> Iterator[Operation]:
@@ -203,7 +204,9 @@ class Display:
             case "done":
                 self._complete(step)
             case "failed":
-                self._complete(step, error=sentence(trace.text))
+                self.failed_lines = (trace.line, trace.last_line)
+                told = trace.text.partition("\n")[0]  # the lines of the file are told at the end
+                self._complete(step, error=sentence(told))
             case _:
                 pass
 

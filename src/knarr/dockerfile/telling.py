@@ -224,7 +224,13 @@ class Trace:
     def failed(self, step: Step, error: Exception) -> None:
         logical = step.statement.line.logical
         excerpt = logical.source.excerpt(step.statement.place, logical.last_line)
-        self._tell(step, "failed", text=f"{error}\n{excerpt}")
+        self._tell(
+            step,
+            "failed",
+            text=f"{error}\n{excerpt}",
+            line=step.statement.place.line,
+            last_line=logical.last_line,
+        )
 
     def plain(self, step: Step) -> None:
         self._tell(step, "plain")

@@ -1,10 +1,11 @@
 import asyncio
+import base64
 
 import pytest
 
 from knarr.buildkit import grpc
 from knarr.buildkit.http2 import Broken, Stream
-from knarr.buildkit.messages import Bytes, Empty
+from knarr.buildkit.messages import Bytes, Detail, Empty, RpcStatus
 from knarr.errors import NotFound
 from support.h2 import joined, serving
 
@@ -38,6 +39,23 @@ async def test_a_failure_comes_as_its_status_with_the_whole_sentence() -> None:
         with pytest.raises(grpc.Status, match="knarr has no a/other") as told:
             await grpc.asked(client, "/a/other", Bytes(), Bytes)
         assert told.value.code == grpc.UNIMPLEMENTED
+
+
+async def test_what_is_known_of_a_failure_goes_along() -> None:
+    detail = Detail(type_url="a/b", value=b'{"x":1}')
+
+    async def failing(_: Bytes, __: grpc.Call) -> Bytes:
+        raise grpc.Status(grpc.UNKNOWN, "why", [detail])
+
+    async with (
+        serving({ECHO: grpc.unary(Bytes, failing)}) as client,
+        grpc.calling(client, ECHO) as call,
+    ):
+        await call.send(Bytes())
+        assert await call.receive(Bytes) is None
+        raw = dict(call.stream.trailers)["grpc-status-details-bin"]
+    told = RpcStatus.decode(base64.b64decode(raw + "=" * (-len(raw) % 4)))
+    assert told == RpcStatus(code=grpc.UNKNOWN, message="why", details=[detail])
 
 
 async def test_messages_stream_both_ways_however_large() -> None:

@@ -1,10 +1,11 @@
 """RUN."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
 from knarr.build.graph import Vertex
-from knarr.build.ops import BindMount, Execute, InlineFile, InlineFiles, Mount
+from knarr.build.ops import BindMount, Execute, InlineFile, InlineFiles, Mount, SshMount
 from knarr.dockerfile.instruction import Plain, instruction
 from knarr.dockerfile.lexer import parse_heredoc
 from knarr.dockerfile.line import Command, Line
@@ -58,7 +59,7 @@ class Run(Plain):
         mounts = self._mounts(stage, inputs)
         command = Execute(
             argv=argv,
-            env=_environment(stage),
+            env=_with_agent(_environment(stage), mounts),
             cwd=stage.config.working_dir or "/",
             user=stage.config.user,
             mounts=(*scripts, *mounts),
@@ -127,6 +128,14 @@ def _parsed_or_none(text: str) -> MountOptions | None:
         return MountOptions.parse(text, lambda value: value if "$" not in value else "/_")
     except InvalidArgument:
         return None  # lowering says why, with the variables' values
+
+
+def _with_agent(env: tuple[str, ...], mounts: Iterable[Mount]) -> tuple[str, ...]:
+    """With the variable by which programs find the SSH agent, the first where there are several."""
+    target = next((each.target for each in mounts if isinstance(each, SshMount)), "")
+    if not target or any(each.startswith("SSH_AUTH_SOCK=") for each in env):
+        return env
+    return (*env, f"SSH_AUTH_SOCK={target}")
 
 
 def _environment(stage: Stage) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ class BuildTrace(Document, omit_defaults=True):
     """What happened to one step, for knarr's own client; ``aux`` of ``knarr.build.trace``.
 
     state: planned, plain (config alone), started, output, cached, done, failed.
-    data: base64 of output. why: what changed, where a step has to be done again.
+    line, last_line: of the Dockerfile, where a step failed. data: base64 of output.
+    why: what changed, where a step has to be done again.
     """
 
     number: int = 0
@@ -41,6 +42,8 @@ class BuildTrace(Document, omit_defaults=True):
     why: str = ""
     stream: int = 0
     data: str = ""
+    line: int = 0
+    last_line: int = 0
     time_nano: int = 0
 
 
