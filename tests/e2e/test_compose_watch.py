@@ -145,6 +145,18 @@ def test_what_is_ignored_stays_out(watching: Watching) -> None:
     assert not any(name in there for name in ("scratch.tmp", "debug.log", "cache"))
 
 
+def test_a_folder_that_went_and_came_again_is_followed_still(watching: Watching) -> None:
+    watching.write("code/old", "of this branch")
+    watching.shows("synced", "/code/old", "of this branch")
+    code = watching.folder / "code"
+    code.rename(watching.folder / "code.before")
+    watching.shows("synced", "/code/old", "")
+    watching.write("code/new", "of that branch")
+    watching.shows("synced", "/code/new", "of that branch")
+    watching.write("code/here", "still watched")
+    watching.shows("synced", "/code/here", "still watched")
+
+
 def test_many_changes_in_a_row_are_one_sync(watching: Watching) -> None:
     said = watching.log.read_text().count("Syncing service")
     for number in range(50):

@@ -17,13 +17,14 @@ _MOVED_FROM: Final = 0x00000040
 _MOVED_TO: Final = 0x00000080
 _CREATE: Final = 0x00000100
 _DELETE: Final = 0x00000200
+_MOVE_SELF: Final = 0x00000800
 _EXCL_UNLINK: Final = 0x04000000
 _ONLYDIR: Final = 0x01000000
 _OVERFLOW: Final = 0x00004000
 _IGNORED: Final = 0x00008000
 _IS_DIRECTORY: Final = 0x40000000
 _WANTED: Final = (
-    _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE
+    _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _MOVE_SELF
     | _EXCL_UNLINK | _ONLYDIR
 )  # fmt: skip
 _HEADER: Final = struct.Struct("iIII")  # descriptor, mask, cookie, length of the name
@@ -31,8 +32,10 @@ _READ: Final = 64 * 1024
 
 
 class FileEvents:
-    """Which files change beneath ``paths``; they need not be there yet.
+    """Which files change beneath ``paths``; they need not be there yet, and may go and come again.
 
+    Of a folder that is moved away its files are told. A path of ``paths`` that goes itself is not:
+    a branch of git may have it, and another not.
     skipped: whether a folder, and all beneath it, is of no interest.
     Raises KnarrError where the kernel has no more watches to give.
     """
@@ -49,6 +52,7 @@ class FileEvents:
         self._skipped = skipped
         self._folders: dict[int, str] = {}  # by watch
         self._watches: dict[str, int] = {}  # by folder
+        self._names: dict[str, set[str]] = {}  # of the files in each folder
         for root in self._roots:
             self._add_root(root)
 
@@ -96,21 +100,40 @@ class FileEvents:
     def _event(self, watch: int, mask: int, name: str) -> set[str]:
         if mask & _OVERFLOW:  # the kernel has lost count: everything may have changed
             return {path for root in self._roots for path in self._add_root(root)}
-        if mask & _IGNORED:
-            folder = self._folders.pop(watch, "")
-            if self._watches.get(folder) == watch:
-                del self._watches[folder]
-            return set()
+        if mask & (_IGNORED | _MOVE_SELF):
+            return self._lost(self._folders.get(watch, ""))
         path = os.path.join(self._folders.get(watch, ""), name)
         if not name or watch not in self._folders:
             return set()
+        self._remember(path, mask)
         found = {path}
         if mask & _IS_DIRECTORY and mask & (_CREATE | _MOVED_TO):
             found |= self._appeared(path)
         elif mask & _IS_DIRECTORY and mask & _MOVED_FROM:
-            self._forget(path)
+            found |= self._forget(path)
         elif mask & _IS_DIRECTORY and mask & _ATTRIB:
             found = set()
+        if mask & _IS_DIRECTORY and path in self._roots and not os.path.exists(path):
+            found.discard(path)
+        return {each for each in found if self._is_below_a_root(each)}
+
+    def _remember(self, path: str, mask: int) -> None:
+        folder, name = os.path.split(path)
+        if mask & _IS_DIRECTORY or folder not in self._names:
+            return
+        if mask & (_DELETE | _MOVED_FROM):
+            self._names[folder].discard(name)
+        else:
+            self._names[folder].add(name)
+
+    def _lost(self, folder: str) -> set[str]:
+        """A watched folder went, or is another now: what was in it, and is in its place."""
+        if not folder:
+            return set()
+        found = self._forget(folder)
+        for root in self._roots:
+            if root == folder or root.startswith(folder.rstrip("/") + "/"):
+                found |= self._add_root(root)
         return {each for each in found if self._is_below_a_root(each)}
 
     def _is_below_a_root(self, path: str) -> bool:
@@ -119,20 +142,16 @@ class FileEvents:
     def _appeared(self, path: str) -> set[str]:
         """What lies in a folder that is new; it may have been filled before we looked."""
         if not self._is_below_a_root(path):
-            for root in self._roots:
-                if root.startswith(path + "/"):
-                    self._add_root(root)
-            return set()
+            below = [root for root in self._roots if root.startswith(path + "/")]
+            return {each for root in below for each in self._add_root(root)}
         return self._add_tree(path)
 
     def _add_root(self, root: str) -> set[str]:
-        """Watch a root, or the nearest folder above it that there is; what lies beneath it."""
+        """Watch a root, and the nearest folder above it that there is; what lies beneath it."""
+        while not self._add(above := _folder_above(root)) or above != _folder_above(root):
+            pass  # another one went, or came, while we looked
         if os.path.isdir(root):
             return self._add_tree(root)
-        above = os.path.dirname(root)
-        while not os.path.isdir(above):
-            above = os.path.dirname(above)
-        self._add(above)
         return {root} if os.path.exists(root) else set()
 
     def _add_tree(self, top: str) -> set[str]:
@@ -148,6 +167,7 @@ class FileEvents:
                 found |= self._add_tree(entry.path)
             else:
                 found.add(entry.path)
+                self._names[top].add(entry.name)
         return found
 
     def _add(self, folder: str) -> bool:
@@ -162,15 +182,26 @@ class FileEvents:
             raise _no_watch(number, folder)
         self._folders[watch] = folder
         self._watches[folder] = watch
+        self._names[folder] = set()
         return True
 
-    def _forget(self, folder: str) -> None:
-        """What has moved away would go on to be told under its old name."""
-        below = folder + "/"
+    def _forget(self, folder: str) -> set[str]:
+        """What has moved away would go on to be told under its old name; the files in it."""
+        below = folder.rstrip("/") + "/"
+        files: set[str] = set()
         for path in [p for p in self._watches if p == folder or p.startswith(below)]:
             watch = self._watches.pop(path)
             self._folders.pop(watch, None)
+            files |= {os.path.join(path, name) for name in self._names.pop(path)}
             self._libc.inotify_rm_watch(self._fd, watch)
+        return files
+
+
+def _folder_above(path: str) -> str:
+    above = os.path.dirname(path)
+    while not os.path.isdir(above):
+        above = os.path.dirname(above)
+    return above
 
 
 def _events(data: bytes) -> Iterator[tuple[int, int, str]]:
