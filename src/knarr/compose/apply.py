@@ -1,8 +1,11 @@
 """Carries a plan out through the engine's API: the one place of the room that changes anything."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from knarr.client.calls import containers, images, networks, ports, volumes
 from knarr.compose import labels, schedule
@@ -35,18 +38,19 @@ from knarr.compose.actions import (
 )
 from knarr.compose.engine import Engines
 from knarr.compose.hooks import run_hook
-from knarr.compose.making import Maker
 from knarr.compose.means import Means
 from knarr.compose.observed import Observed, name_of
 from knarr.compose.project import Project, Service
 from knarr.compose.report import Progress, State
 from knarr.compose.roster import Roster
-from knarr.compose.translation import network_body, volume_body
 from knarr.compose.waiting import OptionalFailed, wait_for
 from knarr.errors import Conflict, KnarrError, NotFound
 from knarr.spec.docker.container import ContainerSummary
 from knarr.spec.docker.image import ImageInspect
 from knarr.spec.docker.shared_ports import Drained
+
+if TYPE_CHECKING:
+    from knarr.compose.making import Maker
 
 
 def apply(plan: Plan, project: Project, observed: Observed, engines: Engines, means: Means) -> None:
@@ -67,7 +71,6 @@ class _Applier:
         self._engines = engines
         self._means = means
         self._roster = Roster(observed.containers)
-        self._maker = Maker(project, observed, engines, means, self._roster)
         self._acts: dict[type[Action], Callable[[Any], str | None]] = {
             CreateNetwork: self._create_network,
             RemoveNetwork: self._remove_network,
@@ -92,6 +95,13 @@ class _Applier:
             RemoveContainer: self._remove,
             Await: self._await,
         }
+
+    @cached_property
+    def _maker(self) -> Maker:
+        """Only a plan that makes containers has to know how: its import takes its time."""
+        from knarr.compose.making import Maker
+
+        return Maker(self._project, self._observed, self._engines, self._means, self._roster)
 
     def act(self, action: Action) -> None:
         """One action, with its beginning and its end reported."""
@@ -122,6 +132,8 @@ class _Applier:
     # networks, volumes, images
 
     def _create_network(self, action: CreateNetwork) -> None:
+        from knarr.compose.translation import network_body
+
         self._engines.do(networks.create(network_body(self._project, action.network)))
 
     def _remove_network(self, action: RemoveNetwork) -> str | None:
@@ -132,6 +144,8 @@ class _Applier:
         self._engines.do(request)
 
     def _create_volume(self, action: CreateVolume) -> None:
+        from knarr.compose.translation import volume_body
+
         self._engines.do(volumes.create(volume_body(self._project, action.volume)))
 
     def _remove_volume(self, action: RemoveVolume) -> str | None:

@@ -1,12 +1,13 @@
 """The whole of a compose file as one shape, put together from its attributes and resources."""
 
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
 from knarr.compose import resources
 from knarr.compose.attribute import Attribute
-from knarr.compose.attributes import load
-from knarr.compose.shape import Either, Fields, FilePath, ListOf, MapOf, Text
+from knarr.compose.attributes import attribute
+from knarr.compose.shape import Either, Fields, FilePath, ListOf, MapOf, Shape, Text
 from knarr.compose.shape.collection import NAME_PATTERN
 
 # The order in which Compose shows a service's attributes; its hash depends on it.
@@ -27,17 +28,36 @@ ORDER: Final = (
     "pre_stop",
 )  # fmt: skip
 
+_NAMES: Final = frozenset(ORDER)
+
 
 @cache
 def attributes() -> dict[str, Attribute]:
     """Every attribute of a service, in order."""
-    found = load()
-    return {name: found[name] for name in ORDER}
+    return {name: attribute(name) for name in ORDER}
+
+
+class _Shapes(Mapping[str, Shape]):
+    """Of all attributes, in order. A project has few of them: each is made when it is needed."""
+
+    def __getitem__(self, name: str) -> Shape:
+        if name not in _NAMES:
+            raise KeyError(name)
+        return attribute(name).shape
+
+    def __contains__(self, name: object) -> bool:
+        return name in _NAMES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ORDER)
+
+    def __len__(self) -> int:
+        return len(ORDER)
 
 
 @cache
 def service_shape() -> Fields:
-    return Fields({name: attribute.shape for name, attribute in attributes().items()})
+    return Fields(_Shapes())
 
 
 _INCLUDE: Final = Either(

@@ -12,7 +12,7 @@ from knarr.spec.docker.container import ContainerInspect, ContainerSummary
 from knarr.spec.docker.image import ImageInspect
 from knarr.spec.docker.network import Network
 from knarr.spec.docker.shared_ports import ContainerTurn
-from knarr.spec.docker.volume import VolumeList
+from knarr.spec.docker.volume import Volume, VolumeList
 from knarr.spec.oci.platform import parse_platform
 
 
@@ -24,16 +24,30 @@ def containers_of(engines: Engines, project: str) -> tuple[ContainerSummary, ...
 
 def observe(engines: Engines, project: Project, separator: str = "-") -> Observed:
     """Everything that a plan for the project depends on."""
+    observed = observe_to_leave(engines, project, separator, volumes=True, images=True)
     turns = engines.ask_for(ports.turns(), tuple[ContainerTurn, ...])  # None: it knows of none
-    return Observed(
-        containers=containers_of(engines, project.name),
-        networks=engines.ask(networks.list_(), tuple[Network, ...]),
-        volumes={each.name: each for each in engines.ask(volumes.list_(), VolumeList).volumes},
-        images=images_of(engines, project, separator),
-        api=engines.api,
+    return replace(
+        observed,
         shares_ports=turns is not None,
         draining=frozenset(each.container for each in turns or () if each.state == "draining"),
     )
+
+
+def observe_to_leave(
+    engines: Engines, project: Project, separator: str = "-", *, volumes: bool, images: bool
+) -> Observed:
+    """What taking a project down depends on; volumes and images where they are to go as well."""
+    return Observed(
+        containers=containers_of(engines, project.name),
+        networks=engines.ask(networks.list_(), tuple[Network, ...]),
+        volumes=_volumes(engines) if volumes else {},
+        images=images_of(engines, project, separator) if images else {},
+        api=engines.api,
+    )
+
+
+def _volumes(engines: Engines) -> dict[str, Volume]:
+    return {each.name: each for each in engines.ask(volumes.list_(), VolumeList).volumes}
 
 
 def images_of(engines: Engines, project: Project, separator: str = "-") -> dict[str, ImageInspect]:

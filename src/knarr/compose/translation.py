@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from knarr.compose import labels, namespace
 from knarr.compose.attribute import Scene, config, host, host_config
-from knarr.compose.attributes import volumes_from
-from knarr.compose.model import attributes
+from knarr.compose.attributes import attribute, volumes_from
+from knarr.compose.model import ORDER
 from knarr.compose.mounting import has_target, with_mount
 from knarr.compose.project import Project, Resource, Service
 from knarr.compose.rendering import network_hash, service_hash, volume_hash
@@ -33,11 +33,10 @@ def container_body(
         labels=dict(own_labels),
         host_config=HostConfig(oom_kill_disable=False, links=scene.links),
     )
-    table = attributes()
-    for name in (*(each for each in table if each != _LAST), _LAST):
+    for name in (*(each for each in ORDER if each != _LAST), _LAST):
         value = service.get(name)
         if value is not None:
-            body = table[name].apply(value, body, scene)
+            body = attribute(name).apply(value, body, scene)
     body = _with_inherited_volumes(body, scene)
     if not service.get("network_mode") and not service.get("networks"):
         body = host_config(body, network_mode="none")
@@ -91,10 +90,10 @@ def container_labels(
 def with_containers(service: Service, containers: Mapping[str, str]) -> Service:
     """The service with containers where it names services; the config hash is made of this."""
     changes: dict[str, Any] = {}
-    for attribute in ("network_mode", "ipc", "pid"):
-        shared = namespace.service_in(service.get(attribute) or "")
+    for kind in ("network_mode", "ipc", "pid"):
+        shared = namespace.service_in(service.get(kind) or "")
         if shared is not None and shared in containers:
-            changes[attribute] = namespace.CONTAINER + containers[shared]
+            changes[kind] = namespace.CONTAINER + containers[shared]
     entries = service.get("volumes_from", [])
     if entries:
         changes["volumes_from"] = [_source(entry, containers) for entry in entries]

@@ -26,13 +26,13 @@ from knarr.compose.env_files import with_env_files
 from knarr.compose.files import Disk
 from knarr.compose.loader import load
 from knarr.compose.observed import Observed
-from knarr.compose.observing import observe
+from knarr.compose.observing import observe, observe_to_leave
 from knarr.compose.project import Project
 from knarr.compose.report import Progress, State
 from knarr.errors import InvalidArgument, KnarrError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from knarr.cli.compose.flags import Common
     from knarr.compose.means import Means
@@ -143,20 +143,33 @@ class Call:
                 return None
             raise
 
-    def seen(self, services: Iterable[str] = ()) -> tuple[Project, Observed]:
-        """The project, of its files or of what is there of it, and what is there of it."""
+    def seen(
+        self,
+        services: Iterable[str] = (),
+        look: Callable[[Project], Observed] | None = None,
+    ) -> tuple[Project, Observed]:
+        """The project, of its files or of what is there of it, and what is there of it.
+
+        look: asks for less than everything.
+        """
         names = tuple(services)
+        look = look or self.observe
         project = self.project_or_none(names)
         if project is not None:
-            return project, self.observe(project)
+            return project, look(project)
         from knarr.compose.lifecycle import project_of
 
         empty = Project(name=self.name(), directory="/")
-        observed = self.observe(empty)
+        observed = look(empty)
         return project_of(empty.name, observed), observed
 
     def observe(self, project: Project) -> Observed:
         return observe(self.engines, project, self.separator)
+
+    def observe_to_leave(self, project: Project, *, volumes: bool, images: bool) -> Observed:
+        return observe_to_leave(
+            self.engines, project, self.separator, volumes=volumes, images=images
+        )
 
     # telling
 

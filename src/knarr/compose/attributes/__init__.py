@@ -1,18 +1,13 @@
-"""Attributes of services: one file each, found by its being here."""
+"""Attributes of services: one file each, named for the attribute."""
 
-import pkgutil
+from functools import cache
 from importlib import import_module
 
 from knarr.compose.attribute import Attribute
 
 
-def load() -> dict[str, Attribute]:
-    """Every attribute by its name."""
-    modules = (import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__))
-    found = [
-        value
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, Attribute)
-    ]
-    return {attribute.name: attribute for attribute in found}
+@cache
+def attribute(name: str) -> Attribute:
+    """Of its file, which is read when a compose file first has the attribute."""
+    module = import_module(f"{__name__}.{name}")
+    return next(value for value in vars(module).values() if isinstance(value, Attribute))

@@ -1,3 +1,5 @@
+from functools import partial
+
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.call import called, positive_timeout
@@ -20,7 +22,8 @@ def down(
 ) -> None:
     """Stop and remove containers and networks"""
     with called(cli, common) as call:
-        project, observed = call.seen()
+        look = partial(call.observe_to_leave, volumes=volumes, images=bool(rmi))
+        project, observed = call.seen(look=look)
         options = DownOptions(
             services=services,
             volumes=volumes,
