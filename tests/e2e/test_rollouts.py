@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,15 @@ class Project:
             "--filter", "label=com.docker.compose.project=knroll",
         ).stdout.splitlines()  # fmt: skip
         return dict(line.split() for line in lines)
+
+    def happened(self, since: float) -> list[tuple[str, str, float]]:
+        """What the engine tells of containers since then: what, whose, when (in seconds)."""
+        lines = self.daemon.docker(
+            "events", "--since", f"{since:.9f}", "--until", f"{time.time():.9f}",
+            "--filter", "type=container", "--format", "{{json .}}",
+        ).stdout.splitlines()  # fmt: skip
+        events = map(json.loads, lines)
+        return [(each["Action"], each["Actor"]["ID"], each["timeNano"] / 1e9) for each in events]
 
 
 @pytest.fixture
@@ -233,6 +243,45 @@ def test_an_old_container_that_cannot_be_stopped_in_order_goes_on(project: Proje
     project.ready(2)
     project.file.write_text(text)
     assert project.compose("down", "-t", "0").returncode == 0
+
+
+DELAY_S, MONITOR_S = 1.5, 1.0
+
+
+@pytest.mark.long
+def test_each_new_one_is_well_for_a_while_before_the_old_one_goes_and_the_next_waits(
+    project: Project,
+) -> None:
+    """By the engine's own times, of which only the least is known."""
+    project.write(
+        f"update_config: {{order: start-first, monitor: {MONITOR_S}s, delay: {DELAY_S}s}}"
+    )
+    project.up()
+    project.ready(2)
+    old = set(project.containers().values())
+    began = time.time()
+    project.up(VERSION="two")
+    told = project.happened(since=began)
+    new = set(project.containers().values())
+    starts = sorted(at for what, who, at in told if what == "start" and who in new)
+    kills = sorted(at for what, who, at in told if what == "kill" and who in old)
+    assert (len(starts), len(kills)) == (2, 2)
+    assert starts[0] < kills[0] < starts[1] < kills[1]
+    for start, kill in zip(starts, kills, strict=True):
+        assert kill - start >= MONITOR_S
+    assert starts[1] - kills[0] >= DELAY_S
+
+
+@pytest.mark.long
+def test_one_that_ends_while_it_is_watched_is_not_taken(project: Project) -> None:
+    project.write("update_config: {order: start-first, monitor: 5m, failure_action: rollback}")
+    project.up()
+    before = project.containers()
+    failed = project.compose("up", "-d", RUN="httpd -p 80 -h /; sleep 1; exit 7")
+    assert failed.returncode == 1
+    assert "exit code 7" in failed.stderr
+    assert project.containers() == before
+    project.ready(2)
 
 
 @pytest.mark.long
