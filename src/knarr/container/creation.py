@@ -28,6 +28,7 @@ from knarr.events import Event
 from knarr.ids import ContainerId, new_container_id, short
 from knarr.image import Image, ImageService
 from knarr.network import NetworkService, endpoint_requests, network_mode, port_requests
+from knarr.runtime import Runtimes
 from knarr.snapshot import ContainerLayers
 from knarr.spec.docker.container import (
     ContainerConfig,
@@ -56,6 +57,7 @@ class Creator:
         mounter: Mounter,
         machine: Machine,
         defaults: Defaults,
+        runtimes: Runtimes,
         remap: Remap | None = None,
     ) -> None:
         self._db = db
@@ -66,6 +68,7 @@ class Creator:
         self._mounter = mounter
         self._machine = machine
         self._defaults = defaults
+        self._runtimes = runtimes
         self._remap = remap
 
     def _check_links(self, host: HostConfig) -> None:
@@ -100,6 +103,7 @@ class Creator:
         possible, warnings = checked_host(wanted, body, self._machine)
         host = completed(possible, self._machine, self._defaults)
         remap_for(host, self._remap)
+        self._runtimes.named(host.runtime or "")
         if host.log_config is not None:
             warnings += checked_log(host.log_config)
         self._networks.check(endpoint_requests(host, body.networking_config))

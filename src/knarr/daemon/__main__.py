@@ -36,12 +36,24 @@ def main(argv: Sequence[str]) -> int:
         settings = settings_of(argv)
         _prepare_logging(settings.log_level)
         recycle_buffers()
-        with _owned(settings):
+        with _owned(settings), _alone():
             asyncio.run(_serve(settings))
     except KnarrError as error:
         print(f"knarr daemon: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """A task group raises a group even of one: what stopped the start is told for itself."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        match group.exceptions:
+            case (KnarrError() as error,):
+                raise error from group
+        raise
 
 
 def _prepare_logging(level: str) -> None:

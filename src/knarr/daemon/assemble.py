@@ -112,6 +112,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         mounter=mounter,
         machine=machine,
         defaults=Defaults(runtime=default_runtime, log_config=settings.container_log),
+        runtimes=runtimes,
         remap=remap,
     )
     execs = ExecService(db=db, registry=registry, launcher=launcher, keeper=keeper)
