@@ -224,6 +224,8 @@ def _first_free(range_: AddressRange, pool: AddressRange, taken: set[Address]) -
 
 def _range(text: str, what: str) -> AddressRange:
     try:
+        if "/" not in text:
+            raise ValueError("an address alone is no range")
         return ip_network(text, strict=False)
     except ValueError as error:
         raise InvalidArgument(f"invalid {what} {text} : invalid CIDR address: {text}") from error

@@ -70,6 +70,8 @@ def test_a_subnet_as_given() -> None:
     ("config", "words"),
     [
         (IPAMConfig(subnet="nonsense"), "invalid subnet"),
+        (IPAMConfig(subnet="10.0.0.1"), "invalid subnet 10.0.0.1 : invalid CIDR address"),
+        (IPAMConfig(subnet="10.0.0.0/24", ip_range="10.0.0.8"), "invalid ip-range"),
         (IPAMConfig(subnet="10.0.0.0/24", gateway="10.0.1.1"), "parent subnet is"),
         (IPAMConfig(subnet="10.0.0.0/24", ip_range="10.0.1.0/28"), "ip-range"),
         (IPAMConfig(subnet="10.0.0.0/24", auxiliary_addresses={"a": "1.1.1.1"}), "auxiliary"),

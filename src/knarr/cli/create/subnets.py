@@ -31,9 +31,11 @@ def ipam_config(
                 raise InvalidArgument("multiple overlapping subnet configuration is not supported")
         found[subnet] = {"Subnet": subnet}
     for text in ranges:
-        _put(found, text, "IPRange", "ip-range", "range")
+        if _network(text) is None or "/" not in text:
+            raise InvalidArgument(f"invalid CIDR address: {text}")
+        _put(found, text, "IPRange", "range")
     for text in gateways:
-        _put(found, text, "Gateway", "gateway", "gateway")
+        _put(found, text, "Gateway", "gateway")
     for name, text in reserved.items():
         config = _matching(found, text)
         if config is None:
@@ -42,10 +44,10 @@ def ipam_config(
     return list(found.values())
 
 
-def _put(found: dict[str, dict[str, Any]], text: str, key: str, flag: str, word: str) -> None:
+def _put(found: dict[str, dict[str, Any]], text: str, key: str, word: str) -> None:
     config = _matching(found, text.partition("/")[0] if key == "IPRange" else text)
     if config is None:
-        raise InvalidArgument(f"no matching subnet for {word if key != 'IPRange' else flag} {text}")
+        raise InvalidArgument(f"no matching subnet for {word} {text}")
     if key in config:
         raise InvalidArgument(
             f"cannot configure multiple {word}s ({text}, {config[key]}) on the same subnet "
@@ -58,7 +60,7 @@ def _matching(found: dict[str, dict[str, Any]], address: str) -> dict[str, Any] 
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        raise InvalidArgument(f"invalid address: {address}") from None
+        return None
     for subnet, config in found.items():
         network = _network(subnet)
         if network is not None and ip.version == network.version and ip in network:
