@@ -220,3 +220,14 @@ def test_templates_print_what_was_looked_into(daemon: Daemon, index: str) -> Non
     assert same == "2 0"
     assert good(daemon, "fsck", "--format", "{{len .Problems}}") == "0"
     assert "failed to parse template" in bad(daemon, "fsck", "--format", "{{")
+
+
+def test_a_container_of_any_platform_uses_the_image(daemon: Daemon, index: str) -> None:
+    good(daemon, "create", "--name", "used", "--platform", f"linux/{OTHER}", "multi:1")
+    usage = daemon.ask("GET", "/v1.51/system/df?type=image")
+    (row,) = usage["Images"]
+    assert row["Containers"] == 1
+    assert row["SharedSize"] == 0  # busybox is in both platforms, and in no other image
+    one = daemon.ask("GET", "/v1.51/images/multi:1/json")["Size"]
+    assert one < row["Size"] < 2 * one
+    good(daemon, "rm", "used")

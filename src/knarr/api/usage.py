@@ -5,7 +5,7 @@ for. 1.52 alone has both, since some clients ask in no version.
 Source: Engine API, SystemDataUsage.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -56,7 +56,11 @@ async def _items(engine: Engine, kind: str) -> list[Json]:
     match kind:
         case "image":
             found = engine.images.list({}, everything=True, shared_size=True)
-            return [_counted(engine, msgspec.to_builtins(each)) for each in found]
+            families: Mapping[str, Container[str]] = dict(engine.images.families())
+            return [
+                _counted(engine, msgspec.to_builtins(each), families.get(each.id, (each.id,)))
+                for each in found
+            ]
         case "container":
             containers = await engine.views.list({}, everything=True, size=True)
             return [summary_shape(each) for each in containers]
@@ -66,8 +70,9 @@ async def _items(engine: Engine, kind: str) -> list[Json]:
             return [msgspec.to_builtins(each) for each in await engine.builds.cache.usage()]
 
 
-def _counted(engine: Engine, image: Json) -> Json:
-    image["Containers"] = sum(each.image == image["Id"] for each in engine.views.all())
+def _counted(engine: Engine, image: Json, platforms: Container[str]) -> Json:
+    """platforms: the images that a name of several stands for."""
+    image["Containers"] = sum(each.image in platforms for each in engine.views.all())
     return image
 
 

@@ -71,6 +71,10 @@ def _image(engines: Engines, name: str, platform: str) -> ImageInspect | None:
         asked = images.inspect(name, platform={key: each for key, each in parts.items() if each})
         if (found := engines.ask_for(asked, ImageInspect)) is not None:
             return found
+        there = engines.ask_for(images.inspect(name), ImageInspect)
+        fits = there is not None and (there.os, there.architecture) == (
+            wanted.os, wanted.architecture)  # fmt: skip
+        return there if fits else None  # as if it were not there: it has to be pulled or built
     return engines.ask_for(images.inspect(name), ImageInspect)
 
 

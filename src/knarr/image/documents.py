@@ -183,12 +183,17 @@ def _seconds(created: str) -> int:
         return 0
 
 
-def shared_bytes(images: Sequence[Image], sizes: Mapping[DiffId, int]) -> dict[ImageId, int]:
-    """How much of each image's size is in layers that other images have too."""
-    owners = Counter(diff_id for image in images for diff_id in set(image.diff_ids))
+def shared_bytes(
+    layers: Mapping[ImageId, AbstractSet[DiffId]], sizes: Mapping[DiffId, int]
+) -> dict[ImageId, int]:
+    """How much of each image's size is in layers that other images have too.
+
+    layers: of each image that is shown, with all its platforms.
+    """
+    owners = Counter(diff_id for own in layers.values() for diff_id in own)
     return {
-        image.id: sum(sizes.get(each, 0) for each in set(image.diff_ids) if owners[each] > 1)
-        for image in images
+        image: sum(sizes.get(each, 0) for each in own if owners[each] > 1)
+        for image, own in layers.items()
     }
 
 

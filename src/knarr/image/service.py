@@ -151,6 +151,10 @@ class ImageService:
         """What shares what, and what removing it would free."""
         return explained(facts(self._db), self._users, name_of)
 
+    def families(self) -> dict[ImageId, frozenset[ImageId]]:
+        """For each image that names with several platforms lead to: all of these, with itself."""
+        return self._showing.families()
+
     def layers_bytes(self) -> int:
         """Of all layers here, each counted once."""
         return sum(self._showing.layer_sizes().values())

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -37,6 +38,7 @@ class Showing:
     ) -> None:
         self._db, self._blobs, self._layers = db, blobs, layers
         self._users, self._catalogue = users, catalogue
+        self._kinds: dict[Digest, tuple[str, int]] = {}  # of manifests: they never change
 
     def list(
         self, filters: Filters, *, everything: bool, shared_size: bool, manifests: bool
@@ -44,27 +46,31 @@ class Showing:
         """As ``ImageService.list``."""
         wanted = self.filter(filters, LIST)
         images = rows.every(self._db)
-        by_id = {image.id: image for image in images}
         indexes = index_rows.led_by(self._db)
+        layers = _layers(images, indexes)
         sizes = self.layer_sizes()
-        shared = documents.shared_bytes(images, sizes) if shared_size else {}
+        shared = documents.shared_bytes(layers, sizes) if shared_size else {}
         summaries = []
         for image, named, digests in _shown(images, wanted, everything=everything):
             led = indexes.get(image.id, ())
-            family = {image.id, *(each for index in led for each in index.images.values())}
-            layers = {each for member in family for each in by_id[member].diff_ids}
-            summaries.append(
-                replace(
-                    documents.summary(
-                        image, named, digests, shared_bytes=shared.get(image.id, -1),
-                        size_bytes=image.size_bytes if len(family) == 1
-                        else sum(sizes.get(each, 0) for each in layers),
-                    ),
-                    descriptor=documents.descriptor(self.target(image, led)),
-                    manifests=self._manifests(image, led) if manifests else UNSET,
-                )
-            )  # fmt: skip
+            summary = documents.summary(
+                image,
+                named,
+                digests,
+                shared_bytes=shared.get(image.id, -1),
+                size_bytes=_size(image, layers[image.id], sizes),
+            )
+            told = self._manifests(image, led) if manifests else UNSET
+            target = documents.descriptor(self.target(image, led))
+            summaries.append(replace(summary, descriptor=target, manifests=told))
         return tuple(summaries)
+
+    def families(self) -> dict[ImageId, frozenset[ImageId]]:
+        """The images that go with each image of which a name has several platforms, with itself."""
+        return {
+            leader: frozenset((leader, *(each for index in led for each in index.images.values())))
+            for leader, led in index_rows.led_by(self._db).items()
+        }
 
     def inspect(self, ref: str, image: Image, *, manifests: bool, one: bool) -> ImageInspect:
         """one: of a platform that was asked for; else of all that the name stands for."""
@@ -86,12 +92,14 @@ class Showing:
                 return Descriptor(media_type=index.media_type, digest=index.digest, size=size)
         if image.manifest is None or not self._blobs.has(image.manifest):
             return None
-        raw = self._blobs.read(image.manifest)
-        media_type = decode(raw, Manifest).media_type
+        if image.manifest not in self._kinds:
+            raw = self._blobs.read(image.manifest)
+            self._kinds[image.manifest] = decode(raw, Manifest).media_type, len(raw)
+        media_type, size = self._kinds[image.manifest]
         return Descriptor(
             media_type=media_type,
             digest=image.manifest,
-            size=len(raw),
+            size=size,
             platform=platform_of(image.document),
         )
 
@@ -142,6 +150,31 @@ class Showing:
             created=lambda ref: created_ns(self._catalogue.resolve(ref).document),
             now_ns=time.time_ns(),
         )
+
+
+def _layers(
+    images: Sequence[Image], indexes: Mapping[ImageId, Sequence[StoredIndex]]
+) -> dict[ImageId, set[DiffId]]:
+    """Of each image that a list may have, with the layers of its other platforms."""
+    own = {image.id: image.diff_ids for image in images}
+    return {
+        image.id: {
+            diff_id
+            for member in (
+                image.id,
+                *(each for led in indexes.get(image.id, ()) for each in led.images.values()),
+            )
+            for diff_id in own[member]
+        }
+        for image in images
+        if image.tags or image.repo_digests or not image.platform_names
+    }
+
+
+def _size(image: Image, layers: AbstractSet[DiffId], sizes: Mapping[DiffId, int]) -> int:
+    """Of all platforms; a layer that one image has twice counts twice, as everywhere."""
+    others = layers - set(image.diff_ids)
+    return image.size_bytes + sum(sizes.get(each, 0) for each in others)
 
 
 def _shown(images: Sequence[Image], wanted: ImageFilter, *, everything: bool) -> Sequence[Shown]:
