@@ -56,7 +56,9 @@ async def _items(engine: Engine, kind: str) -> list[Json]:
     match kind:
         case "image":
             found = engine.images.list({}, everything=True, shared_size=True)
-            families: Mapping[str, Container[str]] = dict(engine.images.families())
+            families: Mapping[str, Container[str]] = {
+                str(leader): platforms for leader, platforms in engine.images.families().items()
+            }
             return [
                 _counted(engine, msgspec.to_builtins(each), families.get(each.id, (each.id,)))
                 for each in found

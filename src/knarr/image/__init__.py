@@ -1,8 +1,9 @@
 """Images: names for a config and a chain of layers; load, save, import, tag, remove, history.
 
 The verbs are in service.py, which image a name means in catalogue.py, archives in archives.py (what
-comes in: receive.py, then archive.py; what goes out: save.py), removal's rules in removal.py, pull
-and push in exchange.py (what comes in: landing.py; what goes out: outgoing.py), what is only looked
+comes in: receive.py, then archive.py; what goes out: save.py), lists in showing.py, removal in
+removing.py and its rules in removal.py, several platforms in platforms.py and index_rows.py, pull
+and push in exchange.py (what comes in: landing.py; what goes out: shipping.py), what is only looked
 at in registries in remotes.py, a look into images in looking.py and layering.py, who shares what in
 sharing.py.
 May import: registry, snapshot, content, store, events, spec, errors, ids.
