@@ -19,6 +19,7 @@ from engines import Engine
 
 FILES, MANY_FILES = 10_000, 100_000
 _A_FOLDER = 100  # files
+_LONGEST_SECONDS = 600  # of one build; a builder that hangs ends the section
 _BASE = "FROM docker.io/library/busybox:latest\n"
 _COPY = f"{_BASE}COPY src /src\n"
 _RUNS = _BASE + "RUN true\n" * 8
@@ -45,6 +46,7 @@ class Builder:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
+            timeout=_LONGEST_SECONDS,
         )
         if result.returncode:
             raise RuntimeError(f"{self.name}: {result.stderr.decode(errors='replace')[-2000:]}")

@@ -1,6 +1,6 @@
 """Measure knarr against Docker, podman and a bare OCI runtime, in one run, as ratios.
 
-    python bench/run.py [--rounds 10] [--many 100] [--json FILE] [SECTION ...]
+    python bench/run.py [--rounds 10] [--many 100] [--minutes 20] [--json FILE] [SECTION ...]
 
 Sections: run exec many idle cli logs network build images compose. Engines take turns in each
 round, so that a busy machine is busy for all of them; the first round is not counted. Quoted are
@@ -35,6 +35,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--many", type=int, default=100, help="containers of the section `many`")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=20,
+        help="section build: no round begins that would end later (default 20)",
+    )
     parser.add_argument(
         "--realtime", action="store_true", help="section images: all else on the machine waits"
     )
@@ -189,8 +195,12 @@ def build(
     with tempfile.TemporaryDirectory(prefix="knarr-bench-build-") as name:
         folders = builds.Folders(Path(name))
         with builds.builders(found, options.folder) as known:
-            take_turns(table, min(options.rounds, 5), builds.measures(known, folders))
-            take_turns(table, min(options.rounds, 3), builds.one_changed(known, folders))
+            begun = time.monotonic()
+            half, whole = (begun + options.minutes * 60 * part for part in (0.5, 1))
+            take_turns(table, min(options.rounds, 5), builds.measures(known, folders), half)
+            if options.json:
+                options.json.write_text(json.dumps(table, indent=1))
+            take_turns(table, min(options.rounds, 3), builds.one_changed(known, folders), whole)
 
 
 SECTIONS = {

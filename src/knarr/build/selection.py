@@ -4,6 +4,7 @@ Pure but for what it asks the tree. Source: Dockerfile reference, "COPY"; moby/b
 reference leaves open.
 """
 
+import os
 import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -86,14 +87,22 @@ def _missing(tree: Tree, path: str) -> NotFound:
     while folder and resolve(tree, folder) is None:
         folder, name = posixpath.split(folder)
     there = tree.names(_real(tree, folder))
+    itself = tree.entry(path)
+    if itself is not None and itself.is_symlink:
+        target = os.fsdecode(itself.member.link)
+        return _not_found(path, f": it is a link to {target}, which the context does not have")
     near = get_close_matches(name, there, n=1)
     hint = f" (did you mean {posixpath.join(folder, near[0])}?)" if near else ""
     shown = ", ".join(there[:_SHOWN]) + (", …" if len(there) > _SHOWN else "")
     where = f"{folder} has" if folder else "it has"
     listed = f"; {where}: {shown}" if there else f"; {folder or 'it'} is empty"
+    return _not_found(path, f"{hint}{listed}")
+
+
+def _not_found(path: str, more: str) -> NotFound:
     return NotFound(
         "COPY failed: file not found in build context or excluded by .dockerignore: "
-        f"stat {path}: file does not exist{hint}{listed}"
+        f"stat {path}: file does not exist{more}"
     )
 
 

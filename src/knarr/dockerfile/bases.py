@@ -7,7 +7,7 @@ from knarr.dockerfile.lower import BaseRequest, BuildOptions, bases_needed
 from knarr.dockerfile.model import Dockerfile
 from knarr.dockerfile.platforms import host_platform
 from knarr.dockerfile.source import suggestion
-from knarr.errors import NotFound
+from knarr.errors import KnarrError, NotFound
 from knarr.image import Image, ImageService
 from knarr.reference import Reference
 from knarr.spec.docker.auth import AuthConfig
@@ -90,8 +90,11 @@ class Bases:
         try:
             async for document in self._puller.pull(reference, base.platform, logins):
                 say(document)
-        except NotFound as error:
-            raise NotFound(f"{error}{_hint(reference, dockerfile)}") from error
+        except KnarrError as error:
+            hint = _hint(reference, dockerfile)
+            if not hint:
+                raise
+            raise type(error)(f"{error}{hint}") from error
         return self._images.find(base.reference, base.platform) or self._images.resolve(
             base.reference
         )
@@ -109,4 +112,6 @@ def _is_for(base: BaseRequest, image: Image) -> bool:
 def _hint(reference: Reference, dockerfile: Dockerfile) -> str:
     """Perhaps a stage was meant."""
     stages = [stage.name for stage in dockerfile.stages if stage.name]
+    if reference.familiar_name in stages:
+        return f" (the stage {reference.familiar_name} comes later: only earlier ones can be used)"
     return suggestion(reference.familiar_name, stages)

@@ -235,7 +235,10 @@ def _text(tree: Tree, path: str) -> str | None:
     if entry is None or entry.member.kind != header.REGULAR:
         return None
     if entry.member.size > _FILE_MAX:
-        raise InvalidArgument(f"{path} is too large for what it is: {entry.member.size} bytes")
+        raise InvalidArgument(
+            f"{path} is too large: it has {entry.member.size:,} bytes, and a Dockerfile or an"
+            f" ignore file at most {_FILE_MAX:,}"
+        )
     return b"".join(tree.read(entry)).decode(errors="replace")
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from knarr.errors import KnarrError, NotFound
+from knarr.errors import KnarrError, NotFound, Unavailable
 from knarr.ids import ContainerId, DiffId
 from knarr.kernel import mount
 from knarr.snapshot import rows
@@ -193,15 +193,26 @@ class ContainerLayers:
     def remove(self, container: ContainerId) -> None:
         """Unmount and delete what the container wrote, and let go of its layers.
 
-        In the loop: writes rows. What takes long is left to ``empty_trash``.
+        In the loop: writes rows. What takes long is left to ``empty_trash``, unless the disk is
+        full: then there is no row without it.
         """
         with self._held(container) as users:
             users.clear()
             self._unmount(container)
         self._seats.pop(container, None)
+        self._set_aside(container)
+        try:
+            self._release(container)
+        except Unavailable:
+            self.empty_trash()
+            self._release(container)
+        self._chains.pop(container, None)
+
+    def _release(self, container: ContainerId) -> None:
         with self._db.transaction() as tx:
             rows.release_layers(tx, HOLDER + container)
-        self._chains.pop(container, None)
+
+    def _set_aside(self, container: ContainerId) -> None:
         folder = self._data / container
         trash = self._data / f".trash-{container}"
         trash.mkdir(exist_ok=True)

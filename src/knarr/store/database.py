@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from knarr.errors import Unavailable
 from knarr.events import Event, EventBus
 from knarr.store.migrations import migrate
 
@@ -68,15 +69,21 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """All or nothing. Short, never across an ``await``; the events go out after the commit."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All or nothing. Short, never across an ``await``; the events go out after the commit.
+
+        Raises Unavailable where the disk is full.
+        """
         tx = Transaction(self._connection)
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield tx
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:  # a full disk has ended it already
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and _is_full(error):
+                raise Unavailable("no space left on device for the engine's records") from error
             raise
-        self._connection.execute("COMMIT")
         self._bus.publish(tx.events)
 
     def query(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
@@ -114,3 +121,7 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL

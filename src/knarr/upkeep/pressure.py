@@ -15,6 +15,7 @@ from typing import Final
 from knarr.build.housekeeping import Housekeeping, Prune
 from knarr.content import Budget, free_and_reserve
 from knarr.content.rows import end_old_leases
+from knarr.errors import KnarrError
 from knarr.ids import Digest
 from knarr.image import ImageService
 from knarr.store import Database
@@ -51,7 +52,11 @@ class Pressure:
                 swept_s = time.monotonic()
                 self.end_old_leases()
                 await self._images.empty_trash()
-            freed = await self.relieve()
+            try:
+                freed = await self.relieve()
+            except (KnarrError, OSError) as error:  # a disk so full that nothing can be written
+                _log.warning("no room could be made on the disk: %s", error)
+                freed = 0
             in_vain = not freed and self.missing_bytes() > 0
             await asyncio.sleep(_IN_VAIN_S if in_vain else _EVERY_S)
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from knarr.build.housekeeping import Prune
 from knarr.dockerfile.request import BuildRequest, FolderPlace
 from knarr.errors import Conflict, InvalidArgument, NotFound
+from knarr.ids import new_container_id
 from knarr.spec.docker.progress import Progress
 from support.builds import Told, Yard, nothing
 from support.rooms import chunks
@@ -179,6 +181,10 @@ async def test_what_is_wrong_before_anything_is_done_is_raised(
 async def test_an_unknown_base_is_told_with_what_may_have_been_meant(yard: Yard) -> None:
     told = await yard.build("FROM busybox AS build\nFROM biuld\n")
     assert told.error == "No such image: biuld:latest (did you mean build?)"
+    told = await yard.build("FROM two AS one\nFROM one AS two\n")
+    assert told.error == (
+        "No such image: two:latest (the stage two comes later: only earlier ones can be used)"
+    )
 
 
 async def test_lower_case_and_other_names_of_dockerfiles(yard: Yard) -> None:
@@ -566,3 +572,37 @@ class _web_server:  # noqa: N801  used like a function
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@pytest.fixture
+async def narrow(tmp_path: Path) -> AsyncIterator[Yard]:
+    """On a file system of 24 MB."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "kn", tmp_path], check=True)
+    made = Yard(tmp_path / "data")
+    await made.begin()
+    yield made
+    made.rooms.close()
+    await asyncio.to_thread(shutil.rmtree, tmp_path / "data", ignore_errors=True)
+    subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+async def test_a_step_that_fills_the_disk_gives_it_back(narrow: Yard) -> None:
+    begun = "FROM busybox\nRUN echo one >/one\n"
+    told = await narrow.build(f"{begun}RUN cat /dev/zero >/big\n")
+    assert told.error == "The command '/bin/sh -c cat /dev/zero >/big' returned a non-zero code: 1"
+    told = await narrow.build(f"{begun}RUN echo two >/two\n", trace=True)
+    assert told.error == ""
+    assert told.states()[1:] == ["cached RUN echo one >/one", "done RUN echo two >/two"]
+
+
+async def test_what_filled_the_disk_goes_even_where_no_row_can_be_written(narrow: Yard) -> None:
+    containers, identity = narrow.rooms.containers, new_container_id()
+    containers.prepare(identity, narrow.rooms.images.resolve("busybox").diff_ids)
+    narrow.rooms.db._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    big = open(containers.upper(identity) / "big", "wb", buffering=0)  # noqa: SIM115
+    with big, suppress(OSError):  # no space left
+        while True:
+            big.write(bytes(4096))
+    containers.remove(identity)
+    told = await narrow.build("FROM busybox\nRUN echo two >/two\n")
+    assert told.error == ""

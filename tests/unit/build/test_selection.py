@@ -82,6 +82,11 @@ def test_a_missing_file_is_told_with_what_was_there() -> None:
     )
 
 
+def test_a_link_that_leads_out_is_told_as_one() -> None:
+    with pytest.raises(NotFound, match=r"file does not exist: it is a link to /etc/passwd, which"):
+        pick(tree({"out": "-> /etc/passwd"}), ["out"])
+
+
 def test_a_link_to_itself_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="too many levels of symbolic links"):
         picked("loop")
