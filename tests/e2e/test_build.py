@@ -88,7 +88,8 @@ def test_buildkits_endpoints_say_how_they_are_asked(daemon: Daemon) -> None:
             assert answer.status_code == 400
             assert "ask with Upgrade: h2c" in answer.text
         answer = client._post(client._url("/build?version=2"))
-        assert answer.status_code == 501
+        assert answer.status_code == 400
+        assert "needs a session" in answer.text
     finally:
         client.close()
 

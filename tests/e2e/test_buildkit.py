@@ -1,6 +1,8 @@
 """Clients that build through BuildKit: the Compose plug-in, which has buildx inside."""
 
 import json
+import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,3 +157,52 @@ def test_up_builds_what_is_not_there(compose: Compose, folder: Path) -> None:
     up = compose("up", "--no-log-prefix")
     assert up.returncode == 0, up.stdout + up.stderr
     assert "made for nobody" in up.stdout
+
+
+@pytest.fixture(scope="session")
+def old_docker() -> str:
+    """A docker CLI of before 23, which has BuildKit's client in itself."""
+    for place in dict.fromkeys((shutil.which("docker") or "", "/usr/bin/docker")):
+        if place and Path(place).exists():
+            told = subprocess.run([place, "--version"], capture_output=True, text=True, check=True)
+            version = re.search(r"version (\d+)\.", told.stdout)
+            if version and int(version[1]) < 23:
+                return place
+    pytest.skip("no docker CLI with a BuildKit client of its own is installed")
+
+
+def test_a_docker_cli_with_buildkit_in_itself_builds(
+    old_docker: str, daemon: Daemon, folder: Path
+) -> None:
+    def build(*words: str) -> "subprocess.CompletedProcess[str]":
+        argv = ("env", "DOCKER_BUILDKIT=1", old_docker, "build", *words)
+        return daemon.run(*argv, cwd=folder, timeout=120, stdin=subprocess.DEVNULL)
+
+    (folder / "token").write_text("s3cret")
+    (folder / "Asks").write_text(
+        "FROM busybox\nRUN --mount=type=secret,id=token cp /run/secrets/token /told\nCOPY . /all\n"
+    )
+    built = build("--progress", "plain", "-t", "kit-old", "-f", "Asks",
+                  "--secret", "id=token,src=token", ".")  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    assert "[2/3] RUN --mount=type=secret" in built.stderr
+    assert "naming to docker.io/library/kit-old" in built.stderr
+    seen = daemon.docker(
+        "run", "--rm", "--network", "none", "kit-old", "cat", "/told", "/all/kept.md"
+    )
+    assert seen.stdout == "s3cretkept"
+
+    quiet = build("-q", "-f", "Asks", "--secret", "id=token,src=token", ".")
+    image = daemon.docker("inspect", "-f", "{{.Id}}", "kit-old").stdout
+    assert quiet.stdout == image
+    assert build("-f", "Asks", "-o", "out", ".").returncode == 0
+    assert (folder / "out/all/deep/link").readlink() == Path("er/file")
+    assert (folder / "out/all/deep/link").stat().st_size == 300_000
+
+    (folder / "Asks").write_text("FROM busybox\nRUN exit 3\n")
+    failed = build("-f", "Asks", ".")
+    assert failed.returncode == 1
+    assert "did not complete successfully: exit code: 3" in failed.stderr
+    missing = build("-f", "nowhere", ".")
+    assert "failed to read dockerfile: open nowhere: no such file or directory" in missing.stderr
+    daemon.docker("rmi", "kit-old")

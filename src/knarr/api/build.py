@@ -64,18 +64,12 @@ async def build(
     buildid: str = "",
     cgroupparent: str = "",
     isolation: str = "",
+    session: str = "",
     ulimits: str = "",
     securityopt: str = "",
     knarr: str = "",
 ) -> AsyncIterator[Progress | BuildFinding]:
     """ImageBuild: the classic builder's form; ``knarr`` is a JSON object of knarr's own client."""
-    builder = request.query().get("version", ["1"])[-1]  # `version` is the API's own elsewhere
-    if builder not in {"", "1"} or remote == "client-session":
-        raise Unsupported(
-            "knarr builds through the classic endpoint: set DOCKER_BUILDKIT=0, or use knarr build"
-        )
-    if outputs not in {"", "null", "[]"}:
-        raise Unsupported("outputs are BuildKit's: the image itself is the output here")
     if isolation not in _ISOLATIONS:
         raise InvalidArgument(f'invalid isolation "{isolation}": must be default')
     if securityopt not in {"", "null", "[]"}:
@@ -130,6 +124,13 @@ async def build(
         cache_whole=own.cache_whole,
         inline_cache=own.inline_cache,
     )
+    builder = request.query().get("version", ["1"])[-1]  # `version` is the API's own elsewhere
+    if builder == "2":
+        return await engine.buildkit.open().build(wanted, session, outputs)
+    if builder not in {"", "1"} or remote == "client-session":
+        raise InvalidArgument(f'invalid version "{builder}" of the builder: 1 and 2 are known')
+    if outputs not in {"", "null", "[]"}:
+        raise Unsupported("outputs are BuildKit's: the image itself is the output here")
     if own.check:
         return _found(await engine.builds.check(wanted, aiter(request.body)))
     if own.call:
@@ -214,11 +215,11 @@ def _logins(header: str) -> dict[str, AuthConfig]:
     try:
         padded = header + "=" * (-len(header) % 4)
         logins = msgspec.json.decode(
-            base64.b64decode(padded, altchars=b"-_"), type=dict[str, msgspec.Raw]
+            base64.b64decode(padded, altchars=b"-_"), type=dict[str, msgspec.Raw] | None
         )
     except (ValueError, msgspec.MsgspecError) as error:
         raise InvalidArgument("X-Registry-Config is not valid base64url JSON") from error
-    return {server: decode(bytes(login), AuthConfig) for server, login in logins.items()}
+    return {server: decode(bytes(login), AuthConfig) for server, login in (logins or {}).items()}
 
 
 async def _said(text: str) -> AsyncIterator[Progress]:

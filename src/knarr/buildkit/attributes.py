@@ -6,11 +6,12 @@ Pure. Source: BuildKit, dockerui/config.go and context.go (names of the attribut
 import csv
 import json
 import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from knarr.build import Resources
+from knarr.buildkit.messages import Exporter
 from knarr.dockerfile.request import BuildRequest, read_hosts
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.units import size_bytes
@@ -85,6 +86,37 @@ def wishes(frontend: str, attributes: Mapping[str, str]) -> Wishes:
         contexts=folders,
     )
     return Wishes(request=request, files=files, call=attributes.get("requestid", ""))
+
+
+def wishes_of(request: BuildRequest) -> Wishes:
+    """Of ``POST /build?version=2``, which says the same in the classic words."""
+    if request.remote == "upload-request":
+        raise Unsupported(
+            "an archive from standard input needs the classic builder here: set DOCKER_BUILDKIT=0"
+        )
+    remote = "" if request.remote == "client-session" else request.remote
+    path = _dockerfile({"filename": request.dockerfile})
+    return Wishes(
+        request=replace(
+            request, dockerfile=path, remote=remote, cache_from_alone=False, trace=True
+        ),
+        files=Locals(context="" if remote else "context", remote=remote),
+    )
+
+
+def asked_outputs(text: str, names: Iterable[str]) -> list[Exporter]:
+    """The query's ``outputs``, a JSON list; without any the image stays here. InvalidArgument."""
+    try:
+        asked = json.loads(text or "[]") or []
+        found = [
+            Exporter(type=str(each["Type"]), attrs=dict(each["Attrs"] or {})) for each in asked
+        ]
+    except (ValueError, KeyError, TypeError):
+        raise InvalidArgument("outputs is not a JSON list of outputs") from None
+    kept = [each for each in found if each.type not in {"moby", "image"}]
+    if found and kept == found:
+        return found
+    return [*kept, Exporter(type="moby", attrs={"name": ",".join(names)})]
 
 
 def _dockerfile(attributes: Mapping[str, str]) -> str:

@@ -49,9 +49,6 @@ class Outputs:
             else:
                 with job.display.operation(_TITLES[each.type]) as told:
                     await self._sent(image, session, each, number, told)
-        if not any(each.type == "image" for each in job.outputs) and job.outputs:
-            await self._images.remove(image)  # the client has it; here it has no name
-            return {}
         said = {"containerimage.digest": image, "containerimage.config.digest": image}
         if names:
             said["image.name"] = ",".join(str(Reference.parse(each).tagged()) for each in names)

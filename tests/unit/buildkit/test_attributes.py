@@ -2,7 +2,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from knarr.buildkit.attributes import Output, output, wishes
+from knarr.buildkit.attributes import Output, asked_outputs, output, wishes, wishes_of
+from knarr.buildkit.messages import Exporter
+from knarr.dockerfile.request import BuildRequest
 from knarr.errors import InvalidArgument, Unsupported
 
 
@@ -93,3 +95,29 @@ def test_outputs() -> None:
         output("cacheonly2", {})
     with pytest.raises(Unsupported, match="push by a tag"):
         output("image", {"push-by-digest": "true"})
+
+
+def test_the_classic_words_of_an_older_client_say_the_same() -> None:
+    asked = BuildRequest(dockerfile="docker/Web", remote="client-session", cache_from_alone=True)
+    wanted = wishes_of(asked)
+    assert (wanted.request.remote, wanted.files.context) == ("", "context")
+    assert wanted.request.trace
+    assert not wanted.request.cache_from_alone
+    elsewhere = wishes_of(BuildRequest(remote="https://host/repo.git"))
+    assert (elsewhere.request.remote, elsewhere.files.context) == ("https://host/repo.git", "")
+    with pytest.raises(Unsupported, match="set DOCKER_BUILDKIT=0"):
+        wishes_of(BuildRequest(remote="upload-request"))
+    with pytest.raises(InvalidArgument, match="forbidden path"):
+        wishes_of(BuildRequest(dockerfile="../up"))
+
+
+def test_outputs_of_an_older_client() -> None:
+    kept = Exporter(type="moby", attrs={"name": "a,b"})
+    local = Exporter(type="local", attrs={"dest": "out"})
+    assert asked_outputs("", ("a", "b")) == [kept]
+    assert asked_outputs("null", ("a", "b")) == [kept]
+    assert asked_outputs('[{"Type":"moby","Attrs":null}]', ("a", "b")) == [kept]
+    assert asked_outputs('[{"Type":"local","Attrs":{"dest":"out"}}]', ()) == [local]
+    for broken in ("{", "[1]", '[{"Type":"local"}]', "7"):
+        with pytest.raises(InvalidArgument, match="outputs is not a JSON list"):
+            asked_outputs(broken, ())
