@@ -36,7 +36,10 @@ Forms = Sequence[tuple[Digest, str]]
 
 @dataclass(slots=True, kw_only=True)
 class OutgoingImage:
-    """One push of one image. ``made``: what was packed for it, pinned until ``unpin``."""
+    """One push of one image. ``made``: what was packed for it, pinned until ``unpin``.
+
+    oci: a manifest that is written anew is OCI's, as the index is that names it.
+    """
 
     image: Image
     manifest: Fetched | None
@@ -44,6 +47,7 @@ class OutgoingImage:
     neighbours: Mapping[DiffId, Sequence[str]]
     blobs: BlobStore
     layers: Layers
+    oci: bool = False
     made: list[LayerForm] = field(default_factory=list)
     shipped: bytes = b""  # the manifest that was sent in the end
 
@@ -92,6 +96,8 @@ class OutgoingImage:
 
     def _needs_oci(self) -> bool:
         """Docker's own format has no name for zstd."""
+        if self.oci:
+            return True
         best = (self._present(diff_id) for diff_id in self.image.diff_ids)
         return any(each and LAYER_COMPRESSION[each.media_type] == "zstd" for each in best)
 

@@ -34,7 +34,7 @@ from knarr.snapshot import Layers
 from knarr.snapshot.rows import find_layer, layer_blobs, put_layer_blob
 from knarr.spec.docker.progress import Progress
 from knarr.spec.document import decode
-from knarr.spec.oci.image import Index, Platform
+from knarr.spec.oci.image import OCI_INDEX, Index, Platform
 from knarr.spec.oci.platform import platform_of, platform_text
 from knarr.store import Database
 
@@ -147,6 +147,7 @@ class Shipping:
             if (image_id := index.images.get(Digest(entry.digest))) is None:
                 continue
             one = self._outgoing(reference, by_id[image_id])
+            one.oci = raw.media_type == OCI_INDEX
             if self._blobs.has(Digest(entry.digest)):  # not by the last manifest of another name
                 stored = self._blobs.read(Digest(entry.digest))
                 one.manifest = received(stored, entry.media_type, entry.digest, str(reference))

@@ -12,7 +12,8 @@ from knarr.image.annotations import Annotations
 from knarr.reference import Reference
 from knarr.registry.server.serve import running
 from knarr.registry.server.settings import Settings
-from knarr.spec.oci.image import OCI_INDEX
+from knarr.spec.document import decode
+from knarr.spec.oci.image import OCI_INDEX, OCI_MANIFEST, Index
 from knarr.spec.oci.platform import parse_platform
 from support import images
 from support.exchanges import Trade, trading
@@ -62,6 +63,9 @@ async def test_it_is_pushed_whole_and_pulled_by_platform(
     index = trade.rooms.images.index(name)
     assert index is not None
     assert index.media_type == OCI_INDEX
+    named = decode(trade.rooms.blobs.read(index.digest), Index).manifests
+    assert [each.media_type for each in named] == [OCI_MANIFEST, OCI_MANIFEST]
+    assert [each.platform.architecture for each in named if each.platform] == [OTHER, HERE]
     again = await trade.push(name)
     told = [line.status for line in again if "digest:" in line.status]
     assert told == [line.status for line in first if "digest:" in line.status]
