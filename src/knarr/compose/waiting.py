@@ -11,8 +11,10 @@ from knarr.errors import KnarrError
 from knarr.spec.docker.container import ContainerInspect
 
 HEALTHY: Final = "service_healthy"
+RUNNING: Final = "Running"  # all that can be told of one without a health check
 COMPLETED: Final = "service_completed_successfully"
 _STEP_S: Final = 0.1
+_SETTLE_S: Final = 0.5  # that one without a health check must last: it may end at once
 
 
 class OptionalFailed(KnarrError):
@@ -41,8 +43,12 @@ def _wait(
         dependent = action.for_service or action.service
         raise KnarrError(f"{dependent} is missing dependency {action.service}")
     deadline = None if timeout is None else time.monotonic() + timeout
+    settled = None  # when it will have run long enough
     while True:
         word = _state(engines, action.condition, action.service, identifiers)
+        if word == RUNNING:
+            settled = settled or time.monotonic() + _SETTLE_S
+            word = "Healthy" if time.monotonic() >= settled else ""
         if word:
             return word
         if deadline is not None and time.monotonic() > deadline:
@@ -56,7 +62,7 @@ def _state(engines: Engines, condition: str, service: str, identifiers: Sequence
     if condition == COMPLETED:
         return _completed(service, found)
     words = [_health(each, fall_back=condition != HEALTHY) for each in found]
-    return "" if "" in words else "Healthy"
+    return next((word for word in ("", RUNNING) if word in words), "Healthy")
 
 
 def _completed(service: str, found: Sequence[ContainerInspect]) -> str:
@@ -79,13 +85,17 @@ def _health(container: ContainerInspect, *, fall_back: bool) -> str:
         raise KnarrError(f"{_failed(fall_back)}container {name} exited ({state.exit_code})")
     has_check = container.config is not None and container.config.healthcheck is not None
     if fall_back and not has_check:
-        return "Running" if state.status == "running" else ""
+        return RUNNING if state.status == "running" else ""
     if state.health is None:
         if state.status == "created":
             return ""
         raise KnarrError(f"{_failed(fall_back)}container {name} has no healthcheck configured")
     if state.health.status == "unhealthy":
-        raise KnarrError(f"{_failed(fall_back)}container {name} is unhealthy")
+        said = state.health.log[-1].output.strip() if state.health.log else ""
+        raise KnarrError(
+            f"{_failed(fall_back)}container {name} is unhealthy"
+            + (f"; its last check said: {said}" if said else "")
+        )
     return "Healthy" if state.health.status == "healthy" else ""
 
 
