@@ -1,6 +1,9 @@
 """Containers whose root is not the host's, on the real docker CLI."""
 
+import os
+import signal
 import tarfile
+import time
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -182,5 +185,23 @@ def test_containers_go_on_with_their_users_when_the_daemon_is_killed(mapping: Da
         "0",
     ]
     said(mapping, "restart", "-t", "0", name)
+    assert said(mapping, "exec", name, "id", "-u") == "0\n"
+    said(mapping, "rm", "-f", name)
+
+
+def test_who_joins_a_containers_network_rules_in_it_though_another_keeper_made_it(
+    mapping: Daemon,
+) -> None:
+    name = said(mapping, "run", "-d", "busybox", "sleep", "1000").strip()
+    os.kill(int((mapping.run_root / "keeper.lock").read_text()), signal.SIGKILL)
+    for _ in range(300):
+        if mapping.docker("exec", name, "true").returncode == 0:  # there is a new one
+            break
+        time.sleep(0.1)
+    joined = in_container(
+        mapping, "--network", f"container:{name}", "busybox",
+        "sh", "-c", "ping -c 1 127.0.0.1 >/dev/null && cat /proc/self/uid_map",
+    )  # fmt: skip
+    assert joined.split() == ["0", str(FIRST), "65536"]
     assert said(mapping, "exec", name, "id", "-u") == "0\n"
     said(mapping, "rm", "-f", name)

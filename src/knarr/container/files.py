@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from knarr.container.facts import HOST_ROOT
 from knarr.container.links import Linked
 from knarr.container.model import Container
 from knarr.container.runtime_mounts import NetworkFiles
@@ -64,15 +65,16 @@ def write_files(
         _resolv_conf(host, plugged),
     )
     for name, text in zip(_NAMES, texts, strict=True):
-        _write(folder / name, text, owner)
+        _write(folder / name, text, owner or HOST_ROOT)
     return files_in(folder)
 
 
-def _write(path: Path, text: str, owner: tuple[int, int] | None) -> None:
+def _write(path: Path, text: str, owner: tuple[int, int]) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         os.write(handle, text.encode())
-        if owner is not None:
+        facts = os.fstat(handle)
+        if (facts.st_uid, facts.st_gid) != owner:  # of a run before, perhaps with other users
             os.fchown(handle, *owner)
     finally:
         os.close(handle)

@@ -118,9 +118,7 @@ class Launcher:
                 shm_source=self._shared_memory(container, undo, owner),
                 link_environment=link_environment(container.name, self._linked(container)),
                 owners=remap.owners if remap is not None else None,
-                user_namespace=await self._keeper.user_namespace_path(remap.owners)
-                if remap is not None
-                else "",
+                user_namespace=await self._user_namespace(container, remap),
             )
             plan = runtime_spec(record.config, record.host, around, self._machine)
             running = await self._keeper.start(
@@ -239,6 +237,21 @@ class Launcher:
                 mount.unmount(str(self._run / container.id / "shm"), lazy=True)
 
     # Network
+
+    async def _user_namespace(self, container: Container, remap: Remap | None) -> str:
+        """The path of the one to join; empty for the host's own.
+
+        With others' namespaces their owner is joined too: a keeper of before may have made it.
+        """
+        if remap is None:
+            return ""
+        host = container.record.host
+        for mode in (host.network_mode, host.pid_mode, host.ipc_mode):
+            if (other := joined_container(mode)) is not None:
+                pid = self._running(other).state.pid
+                if read_owners(pid) == remap.owners:
+                    return f"/proc/{pid}/ns/user"
+        return await self._keeper.user_namespace_path(remap.owners)
 
     async def _connected(
         self, container: Container, undo: AsyncExitStack, remap: Remap | None

@@ -118,6 +118,8 @@ def runtime_spec(
         process=process,
         root=oci.Root(path=around.rootfs, readonly=host.readonly_rootfs),
         hostname=around.hostname if own_uts else "",
+        # The setting is the host's root's alone to write; runc knows the field from 1.2 on.
+        domainname=config.domainname if own_uts and around.owners is not None else "",
         mounts=(*mounts, *init),
         annotations=host.annotations,
         linux=_linux(config, host, around, machine, security),
@@ -216,7 +218,7 @@ def _linux(
     settings = sysctls(
         host.sysctls or {}, own_network=own_network, known=machine.sysctls, owners=around.owners
     )
-    if config.domainname and is_own(host.uts_mode):
+    if config.domainname and is_own(host.uts_mode) and around.owners is None:
         settings = {"kernel.domainname": config.domainname} | settings
     uids, gids = _id_mappings(around.owners)
     return oci.Linux(

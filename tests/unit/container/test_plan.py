@@ -15,6 +15,7 @@ from knarr.container.plan import (
 )
 from knarr.container.settings import Defaults, checked_host, completed
 from knarr.errors import InvalidArgument, Unsupported
+from knarr.kernel.owners import Owners, Span
 from knarr.spec.docker.container import ContainerConfig, HostConfig
 from knarr.spec.docker.exec import ExecCreate
 from knarr.spec.oci import runtime as oci
@@ -221,3 +222,17 @@ def test_an_exec_of_its_own() -> None:
 def test_an_exec_needs_a_command() -> None:
     with pytest.raises(InvalidArgument, match=r"^No exec command specified$"):
         execed(ExecCreate())
+
+
+def test_in_a_user_namespace_the_runtime_gets_maps_and_writes_no_setting_of_the_hosts() -> None:
+    spans = (Span(0, 100000, 65536),)
+    around = with_facts(AROUND, owners=Owners(spans, spans), user_namespace="/proc/9/fd/3")
+    config = ContainerConfig(cmd=("true",), domainname="example.org")
+    mapped, plain = planned(config, around=around).spec, planned(config).spec
+    assert oci.Namespace(type="user", path="/proc/9/fd/3") in mapped.linux.namespaces
+    mapping = (oci.IdMapping(container_id=0, host_id=100000, size=65536),)
+    assert mapped.linux.uid_mappings == mapped.linux.gid_mappings == mapping
+    assert mapped.domainname == "example.org"
+    assert "kernel.domainname" not in mapped.linux.sysctl
+    assert "user" not in {each.type for each in plain.linux.namespaces}
+    assert plain.linux.sysctl["kernel.domainname"] == "example.org"
