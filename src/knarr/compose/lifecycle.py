@@ -1,10 +1,8 @@
-"""Plans for what is there already: stopping, starting, restarting, taking a project down."""
+"""Plans for containers that are there already: stopping, starting, restarting and the like."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
-from knarr.compose import labels
 from knarr.compose.actions import (
     Action,
     Await,
@@ -12,11 +10,7 @@ from knarr.compose.actions import (
     PauseContainer,
     Plan,
     RemoveContainer,
-    RemoveImage,
-    RemoveNetwork,
-    RemoveVolume,
     RestartContainer,
-    RunProvider,
     StartContainer,
     StopContainer,
     UnpauseContainer,
@@ -25,180 +19,10 @@ from knarr.compose.observed import RUNNING, Observed, name_of, service_of
 from knarr.compose.plan import in_dependency_order
 from knarr.compose.project import CONDITION_STARTED, Project, Service
 from knarr.compose.starting import RUNNING_OR_HEALTHY
-from knarr.compose.translation import is_external
-from knarr.errors import InvalidArgument, KnarrError
+from knarr.errors import KnarrError
 from knarr.spec.docker.container import ContainerSummary
 
 _ACTIVE: Final = (RUNNING, "restarting", "paused")
-
-
-def project_of(name: str, observed: Observed) -> Project:
-    """What can be told of a project from its containers, networks and volumes alone."""
-    first: dict[str, ContainerSummary] = {}
-    for container in observed.containers:
-        if service_of(container):
-            first.setdefault(service_of(container), container)
-    own = [each for each in observed.networks if each.labels.get(labels.PROJECT) == name]
-    kept = [
-        each
-        for each in observed.volumes.values()
-        if (each.labels or {}).get(labels.PROJECT) == name
-    ]
-    known = next(iter(first.values())).labels if first else {}
-    return Project(
-        name=name,
-        directory=known.get(labels.WORKING_DIR, "/"),
-        files=tuple(filter(None, known.get(labels.CONFIG_FILES, "").split(","))),
-        services={service: _service_of(service, each) for service, each in first.items()},
-        networks={each.labels.get(labels.NETWORK, each.name): {"name": each.name} for each in own},
-        volumes={
-            (each.labels or {}).get(labels.VOLUME, each.name): {"name": each.name} for each in kept
-        },
-    )
-
-
-def _service_of(name: str, container: ContainerSummary) -> Service:
-    needed = _dependencies(container.labels.get(labels.DEPENDS_ON, ""))
-    return Service(name=name, values={"image": container.image, "depends_on": needed})
-
-
-def _dependencies(label: str) -> dict[str, dict[str, object]]:
-    """``db:service_healthy:false,cache:service_started:true``"""
-    found = {}
-    for entry in filter(None, label.split(",")):
-        name, _, rest = entry.partition(":")
-        condition, _, restart = rest.partition(":")
-        found[name] = {
-            "condition": condition or CONDITION_STARTED,
-            "restart": restart == "true",
-            "required": False,  # what is gone cannot be waited for
-        }
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownOptions:
-    """services: only these, and nothing but their containers.  images: "", local or all."""
-
-    services: tuple[str, ...] = ()
-    volumes: bool = False
-    images: str = ""
-    remove_orphans: bool = False
-    timeout: int | None = None
-    separator: str = "-"
-
-
-def plan_down(project: Project, observed: Observed, options: DownOptions) -> Plan:
-    """Containers in the reverse order of their dependencies, then networks, volumes, images."""
-    if options.images not in ("", "local", "all"):
-        raise InvalidArgument(f'invalid value for --rmi: "{options.images}"')
-    for name in options.services:
-        project.service(name)
-    wanted = options.services or tuple(project.services)
-    actions: list[Action] = []
-    removed: dict[str, list[str]] = {}
-    for service in reversed(in_dependency_order(project)):
-        if service.name not in wanted:
-            continue
-        dependents = project.dependents(service.name)
-        after = frozenset(key for name in dependents for key in removed.get(name, ()))
-        if service.get("provider"):
-            actions.append(
-                RunProvider(
-                    key=f"provider {service.name}", after=after, service=service.name, verb="down"
-                )
-            )
-            continue
-        removed[service.name] = []
-        for container in observed.of_service(service.name):
-            removed[service.name].append(
-                _stop_and_remove(actions, container, after, options.timeout, options.volumes)
-            )
-    if options.remove_orphans and not options.services:
-        removed[""] = [
-            _stop_and_remove(actions, each, frozenset(), options.timeout, volumes=False)
-            for each in observed.orphans(project.all_services)
-        ]
-    gone = frozenset(key for keys in removed.values() for key in keys)
-    if not options.services:
-        actions += _networks_down(project, observed, gone)
-        actions += _volumes_down(project, observed, gone) if options.volumes else []
-    actions += _images_down(project, observed, options, gone)
-    empty = not actions and not options.services
-    warnings = (f'Warning: No resource found to remove for project "{project.name}".',)
-    return Plan(project=project.name, actions=tuple(actions), warnings=warnings if empty else ())
-
-
-def _stop_and_remove(
-    actions: list[Action],
-    container: ContainerSummary,
-    after: frozenset[str],
-    timeout: int | None,
-    volumes: bool,
-) -> str:
-    name = name_of(container)
-    stop, remove = f"stop {name}", f"remove {name}"
-    actions.append(
-        StopContainer(
-            key=stop,
-            after=after,
-            service=service_of(container),
-            container=name,
-            id=container.id,
-            timeout=timeout,
-        )
-    )
-    actions.append(
-        RemoveContainer(
-            key=remove,
-            after=frozenset([stop]),
-            service=service_of(container),
-            container=name,
-            id=container.id,
-            volumes=volumes,
-        )
-    )
-    return remove
-
-
-def _networks_down(project: Project, observed: Observed, gone: frozenset[str]) -> list[Action]:
-    return [
-        RemoveNetwork(
-            key=f"remove network {key}", after=gone, full_name=network["name"], id=there.id
-        )
-        for key, network in sorted(project.networks.items())
-        if not is_external(network)
-        for there in observed.networks
-        if there.name == network["name"]
-        and there.labels.get(labels.PROJECT) == project.name
-        and there.labels.get(labels.NETWORK) == key
-    ]
-
-
-def _volumes_down(project: Project, observed: Observed, gone: frozenset[str]) -> list[Action]:
-    return [
-        RemoveVolume(key=f"remove volume {key}", after=gone, full_name=volume["name"])
-        for key, volume in sorted(project.volumes.items())
-        if not is_external(volume) and volume["name"] in observed.volumes
-    ]
-
-
-def _images_down(
-    project: Project, observed: Observed, options: DownOptions, gone: frozenset[str]
-) -> list[Action]:
-    """With ``local`` only those without a name of their own; they were built here."""
-    if not options.images:
-        return []
-    names = {
-        service.image_name(project.name, options.separator)
-        for service in project.services.values()
-        if options.images == "all" or not service.get("image")
-    }
-    return [
-        RemoveImage(key=f"remove image {name}", after=gone, image=name)
-        for name in sorted(names)
-        if name in observed.images
-    ]
 
 
 def selected(

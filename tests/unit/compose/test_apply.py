@@ -13,10 +13,10 @@ from knarr.compose.apply import apply
 from knarr.compose.draft import UpOptions
 from knarr.compose.engine import Engines
 from knarr.compose.files import Texts
-from knarr.compose.lifecycle import DownOptions, plan_down
 from knarr.compose.means import Means
 from knarr.compose.observed import Observed
 from knarr.compose.plan import plan_up
+from knarr.compose.plan_down import DownOptions, plan_down
 from knarr.compose.project import Project
 from knarr.compose.report import Progress, State
 from knarr.errors import Conflict

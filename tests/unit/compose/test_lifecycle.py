@@ -2,10 +2,11 @@
 
 import pytest
 
-from knarr.compose import labels, lifecycle
+from knarr.compose import labels, remains
 from knarr.compose.actions import Plan
-from knarr.compose.lifecycle import DownOptions, plan_down, plan_restart, plan_start, plan_stop
+from knarr.compose.lifecycle import plan_restart, plan_start, plan_stop, selected
 from knarr.compose.observed import Observed
+from knarr.compose.plan_down import DownOptions, plan_down
 from knarr.compose.project import Project
 from knarr.errors import InvalidArgument, KnarrError, NotFound
 from knarr.spec.docker.volume import Volume
@@ -104,7 +105,7 @@ def test_those_who_ask_for_it_are_restarted_as_well() -> None:
 
 def test_an_unknown_service_is_named() -> None:
     with pytest.raises(NotFound, match="no such service: nobody"):
-        lifecycle.selected(project(), there(), ["nobody"])
+        selected(project(), there(), ["nobody"])
 
 
 def test_a_project_is_known_by_its_containers_where_its_files_are_gone() -> None:
@@ -112,7 +113,7 @@ def test_a_project_is_known_by_its_containers_where_its_files_are_gone() -> None
         project(), "web",
         labels={labels.DEPENDS_ON: "api:service_healthy:true", labels.WORKING_DIR: "/app"},
     )  # fmt: skip
-    found = lifecycle.project_of("app", observed_of(project(), web))
+    found = remains.project_of("app", observed_of(project(), web))
     assert found.directory == "/app"
     dependency = found.services["web"].dependencies["api"]
     assert (dependency.condition, dependency.restart) == ("service_healthy", True)

@@ -157,7 +157,7 @@ class Call:
         project = self.project_or_none(names)
         if project is not None:
             return project, look(project)
-        from knarr.compose.lifecycle import project_of
+        from knarr.compose.remains import project_of
 
         empty = Project(name=self.name(), directory="/")
         observed = look(empty)

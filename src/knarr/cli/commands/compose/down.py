@@ -5,7 +5,7 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.call import called, positive_timeout
 from knarr.cli.compose.flags import Common
 from knarr.compose.discovery import is_true
-from knarr.compose.lifecycle import DownOptions, plan_down
+from knarr.compose.plan_down import DownOptions, plan_down
 
 
 @command("compose down", usage="[SERVICES]")

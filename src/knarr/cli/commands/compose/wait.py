@@ -7,9 +7,9 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.call import Call, called
 from knarr.cli.compose.flags import Common
 from knarr.client.calls import containers
-from knarr.compose.lifecycle import DownOptions, plan_down
 from knarr.compose.observed import RUNNING, service_of
 from knarr.compose.observing import containers_of
+from knarr.compose.plan_down import DownOptions, plan_down
 from knarr.errors import KnarrError
 from knarr.spec.docker.container import ContainerSummary, ContainerWait
 
