@@ -45,6 +45,7 @@ class BuildOptions(FlagGroup):
     cpu_shares: Annotated[int, Flag("Relative weight of CPU", short="-c")] = 0
     cpuset_cpus: Annotated[str, Flag("CPUs to run on (0-3, 0,1)")] = ""
     cpuset_mems: Annotated[str, Flag("Memory nodes to use (0-3, 0,1)")] = ""
+    debug: Annotated[bool, Flag("No effect", hidden=True)] = False
     debug_step: Annotated[int, Flag("Stop before the step of this number, with a shell")] = 0
     disable_content_trust: Annotated[bool, Flag("No effect", hidden=True)] = True
     explain: Annotated[
