@@ -5,16 +5,9 @@ file, lower.py makes the plan, checks/ hold one rule a file.
 May import: build (its operations), spec, errors, reference, units, patterns.
 """
 
-from knarr.dockerfile.lower import (
-    BaseRequest,
-    BuildOptions,
-    NamedContext,
-    Plan,
-    Step,
-    bases_needed,
-    lower,
-)
+from knarr.dockerfile.lower import bases_needed, lower
 from knarr.dockerfile.model import Dockerfile, parse_dockerfile
+from knarr.dockerfile.plan import BaseRequest, BuildOptions, NamedContext, Plan, Step
 from knarr.dockerfile.source import BuildError, DockerfileError
 
 __all__ = [

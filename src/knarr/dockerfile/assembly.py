@@ -7,7 +7,7 @@ import msgspec
 
 from knarr.build import Layered, Mark
 from knarr.build.graph import Vertex
-from knarr.dockerfile.lower import Plan
+from knarr.dockerfile.plan import Plan
 from knarr.dockerfile.stage import HistoryEntry, Stage
 from knarr.ids import Digest
 from knarr.spec.document import encode

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
-from knarr.dockerfile.lower import BaseRequest, BuildOptions, bases_needed
+from knarr.dockerfile.lower import bases_needed
 from knarr.dockerfile.model import Dockerfile
+from knarr.dockerfile.plan import BaseRequest, BuildOptions
 from knarr.dockerfile.platforms import host_platform
 from knarr.dockerfile.source import suggestion
 from knarr.errors import KnarrError, NotFound

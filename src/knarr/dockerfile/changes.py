@@ -5,8 +5,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from knarr.dockerfile.lower import BaseRequest, BuildOptions, lower
+from knarr.dockerfile.lower import lower
 from knarr.dockerfile.model import parse_dockerfile
+from knarr.dockerfile.plan import BaseRequest, BuildOptions
 from knarr.dockerfile.stage import DEFAULT_PATH
 from knarr.errors import InvalidArgument
 from knarr.spec.docker.image import ImageConfig

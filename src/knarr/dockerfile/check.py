@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from knarr.dockerfile.directives import CheckOptions
-from knarr.dockerfile.lower import Plan
 from knarr.dockerfile.model import Dockerfile, Statement
+from knarr.dockerfile.plan import Plan
 from knarr.patterns import IgnoreRules
 
 _RULES_URL: Final = "https://docs.docker.com/go/dockerfile/rule/"

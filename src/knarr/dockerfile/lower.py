@@ -6,17 +6,18 @@ Pure: what it needs to know about base images is asked for by ``bases_needed`` a
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from knarr.build.graph import Vertex
 from knarr.build.ops import Context, Copy, Image, Scratch, Selection
-from knarr.dockerfile.directives import CheckOptions
+from knarr.dockerfile.arguments import PROXIES, check_options, epoch, platform_args, proxies
 from knarr.dockerfile.expansion import ExpansionError, expand
 from knarr.dockerfile.instructions.arg import Arg
 from knarr.dockerfile.instructions.onbuild import OnBuild
 from knarr.dockerfile.model import Dockerfile, StageText, Statement, parse_trigger
-from knarr.dockerfile.platforms import host_platform, parse_platform, platform_text
+from knarr.dockerfile.plan import BaseRequest, BuildOptions, Plan, Step
+from knarr.dockerfile.platforms import parse_platform
 from knarr.dockerfile.source import BuildError, DockerfileError, suggestion
 from knarr.dockerfile.stage import DEFAULT_PATH, Stage
 from knarr.errors import InvalidArgument, KnarrError, NotFound
@@ -26,93 +27,7 @@ from knarr.spec.oci.image import ImageDocument, Platform
 from knarr.times import rfc3339_ns
 
 SCRATCH: Final = "scratch"
-PROXIES: Final = frozenset(
-    {"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
-)  # and the same in lower case
 _BUILTIN: Final = re.compile(r"BUILDKIT_\w+|SOURCE_DATE_EPOCH")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseRequest:
-    """An image that a build needs to know about."""
-
-    reference: str
-    platform: Platform
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedContext:
-    """What ``--build-context NAME=`` stands for: an image, or files."""
-
-    reference: str = ""
-    vertex: Vertex | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildOptions:
-    """What the client says besides the Dockerfile.
-
-    explicit_platform: it was asked for, so that the result says so even on a base of another.
-    """
-
-    target: str = ""
-    build_args: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    platform: Platform = field(default_factory=host_platform)
-    explicit_platform: bool = False
-    build_platform: Platform = field(default_factory=host_platform)
-    contexts: Mapping[str, NamedContext] = field(default_factory=dict)
-    network: str = "default"
-    all_stages: bool = False  # not only those that the target needs, as for the checks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One instruction of a stage that the target needs."""
-
-    number: int  # from 1, over all stages
-    total: int
-    stage: str
-    statement: Statement
-    before: Stage | None  # None for FROM
-    after: Stage
-
-    @property
-    def vertex(self) -> Vertex | None:
-        """What it has to have done; None for a change of the config alone."""
-        if self.before is not None and self.before.node == self.after.node:
-            return None
-        return self.after.node
-
-    @property
-    def text(self) -> str:
-        return self.statement.text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """All that a build will do."""
-
-    dockerfile: Dockerfile
-    options: BuildOptions
-    target: Stage
-    bases: Mapping[int, ImageDocument]  # what each stage's history begins with, by its index
-    base_reference: str  # of the image that the target stands on; empty for none
-    global_args: Mapping[str, str]
-    steps: tuple[Step, ...]
-    unused_args: tuple[str, ...]  # given by the client, asked for by nobody
-    epoch: int | None  # seconds since 1970 that SOURCE_DATE_EPOCH says
-    proxies: Mapping[str, str]  # variables that steps see and no cache key does
-    check: CheckOptions
-
-    @property
-    def vertex(self) -> Vertex:
-        return self.target.node
-
-    @property
-    def base(self) -> ImageDocument:
-        """What the target stands on."""
-        return self.bases[self.target.index]
 
 
 Bases = Mapping[BaseRequest, ImageDocument]
@@ -156,9 +71,9 @@ def lower(dockerfile: Dockerfile, options: BuildOptions, bases: Bases) -> Plan:
         global_args=lowering.global_args,
         steps=tuple(lowering.numbered_steps()),
         unused_args=lowering.unused_args(),
-        epoch=_epoch(lowering.global_args, options.build_args),
-        proxies=_proxies(options.build_args),
-        check=_check_options(dockerfile, options.build_args),
+        epoch=epoch(lowering.global_args, options.build_args),
+        proxies=proxies(options.build_args),
+        check=check_options(dockerfile, options.build_args),
     )
 
 
@@ -167,54 +82,12 @@ def default_global_args(dockerfile: Dockerfile, options: BuildOptions) -> dict[s
     return _Lowering(dockerfile, replace(options, build_args={}), {}).global_args
 
 
-def _epoch(global_args: Mapping[str, str], build_args: Mapping[str, str]) -> int | None:
-    text = {**global_args, **build_args}.get("SOURCE_DATE_EPOCH", "")
-    if not text:
-        return None
-    if not text.isascii() or not text.isdecimal():
-        raise InvalidArgument(f"invalid SOURCE_DATE_EPOCH: {text}")
-    return int(text)
-
-
-def _proxies(build_args: Mapping[str, str]) -> dict[str, str]:
-    """Each in both cases: some programs read the one, some the other."""
-    given = {name: value for name, value in build_args.items() if name.upper() in PROXIES}
-    return {
-        **{name.lower(): value for name, value in given.items()},
-        **{name.upper(): value for name, value in given.items()},
-        **given,
-    }
-
-
-def _check_options(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> CheckOptions:
-    text = build_args.get("BUILDKIT_DOCKERFILE_CHECK")
-    if text is None:
-        return dockerfile.directives.check
-    try:
-        return CheckOptions.parse(text)
-    except ValueError as error:
-        raise InvalidArgument(f"failed to parse check options: {error}") from error
-
-
 def normal_image_name(text: str) -> str:
     """The full reference of an image's name in a Dockerfile. Raises InvalidArgument."""
     try:
         return str(Reference.parse(text).tagged())
     except InvalidArgument as error:
         raise InvalidArgument(f'failed to parse stage name "{text}": {error}') from error
-
-
-def _platform_args(options: BuildOptions) -> dict[str, str]:
-    args: dict[str, str] = {}
-    for prefix, platform in (("BUILD", options.build_platform), ("TARGET", options.platform)):
-        args |= {
-            f"{prefix}PLATFORM": platform_text(platform),
-            f"{prefix}OS": platform.os,
-            f"{prefix}OSVERSION": platform.os_version,
-            f"{prefix}ARCH": platform.architecture,
-            f"{prefix}VARIANT": platform.variant,
-        }
-    return args
 
 
 def _base_reference(vertex: Vertex) -> str:
@@ -258,7 +131,7 @@ class _Lowering:
         self._stages: dict[int, Stage] = {}
         self._done: dict[int, list[_Done]] = {}
         self.global_args = {
-            **_platform_args(options),
+            **platform_args(options),
             "TARGETSTAGE": options.target or dockerfile.stages[-1].name or "default",
         }
         for statement, arg in zip(dockerfile.globals, dockerfile.global_args, strict=True):

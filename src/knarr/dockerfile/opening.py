@@ -16,7 +16,7 @@ from knarr.build.graph import Vertex
 from knarr.build.ops import Context, Http
 from knarr.build.sources import Sources
 from knarr.build.tree import ArchiveTree, Entry, FolderTree, Tree, resolve
-from knarr.dockerfile.lower import NamedContext
+from knarr.dockerfile.plan import NamedContext
 from knarr.dockerfile.remote import file_name_of, is_http, parse_git
 from knarr.dockerfile.request import BuildRequest, FolderPlace
 from knarr.errors import Conflict, InvalidArgument, NotFound

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from knarr.build.ops import CacheMount, Execute, Mount, SecretMount, SshMount
 from knarr.dockerfile.instructions.arg import Arg
-from knarr.dockerfile.lower import Plan
 from knarr.dockerfile.model import Dockerfile, Statement
+from knarr.dockerfile.plan import Plan
 
 
 def targets(dockerfile: Dockerfile) -> str:

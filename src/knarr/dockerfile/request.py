@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from knarr.build import Resources
-from knarr.dockerfile.lower import BuildOptions, NamedContext
+from knarr.dockerfile.plan import BuildOptions, NamedContext
 from knarr.dockerfile.platforms import host_platform, parse_platform
 from knarr.errors import InvalidArgument
 from knarr.image.annotations import Annotations

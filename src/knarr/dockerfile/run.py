@@ -13,9 +13,10 @@ from knarr.build.progress import Silence
 from knarr.dockerfile.assembly import image_config, squashed_config
 from knarr.dockerfile.bases import Bases, documents
 from knarr.dockerfile.caches import Caches
-from knarr.dockerfile.lower import BuildOptions, Plan, Step, lower
+from knarr.dockerfile.lower import lower
 from knarr.dockerfile.model import Dockerfile
 from knarr.dockerfile.opening import Opened
+from knarr.dockerfile.plan import BuildOptions, Plan, Step
 from knarr.dockerfile.platforms import host_platform
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.source import BuildError

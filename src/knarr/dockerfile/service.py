@@ -15,10 +15,11 @@ from knarr.build import Solver, StepFailed
 from knarr.dockerfile import checks as _registered  # noqa: F401  each file registers itself
 from knarr.dockerfile.bases import Bases, Puller
 from knarr.dockerfile.check import Finding, Subject, findings
-from knarr.dockerfile.lower import BaseRequest, Plan, bases_needed, lower
+from knarr.dockerfile.lower import bases_needed, lower
 from knarr.dockerfile.model import parse_dockerfile
 from knarr.dockerfile.opening import Opener
 from knarr.dockerfile.outline import outline, targets
+from knarr.dockerfile.plan import BaseRequest, Plan
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.run import Building, Prepared
 from knarr.errors import InvalidArgument, KnarrError

@@ -15,7 +15,7 @@ from knarr.build.keys import Inputs
 from knarr.build.laststeps import worked
 from knarr.build.model import Result
 from knarr.build.ops import Image, Scratch
-from knarr.dockerfile.lower import Plan, Step
+from knarr.dockerfile.plan import Plan, Step
 from knarr.http.frames import STDERR
 from knarr.ids import DiffId, Digest, new_hex, short
 from knarr.spec.docker.build import BuildTrace
