@@ -244,10 +244,13 @@ class Output:
 def output(kind: str, attributes: Mapping[str, str]) -> Output:
     """Raises Unsupported for what knarr makes no file of."""
     names = _list(attributes.get("name", ""))
+    if any(each.startswith("annotation") for each in attributes):
+        raise Unsupported("annotations are not taken here: knarr build --annotation knows them")
     if kind in {"moby", "image"}:
         if attributes.get("push-by-digest") == "true":
             raise Unsupported("push-by-digest is not known here: push by a tag")
-        push = attributes.get("push") in {"true", "1"}
+        # buildx leaves `push` on an image for Docker's own store, and pushes it by itself.
+        push = kind == "image" and attributes.get("push") in {"true", "1"}
         return Output(type="image", names=names, push=push, attributes=attributes)
     if kind in {"docker", "oci"} and attributes.get("tar") == "false":
         raise Unsupported("image layouts as folders are not written here: leave out tar=false")

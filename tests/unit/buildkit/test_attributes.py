@@ -90,11 +90,14 @@ def test_outputs() -> None:
         type="image", names=("a", "b:2"), attributes={"name": "a,b:2"}
     )
     assert output("image", {"name": "a", "push": "true"}).push
+    assert not output("moby", {"name": "a", "push": "true"}).push
     assert output("local", {}).type == "local"
     with pytest.raises(Unsupported, match="no output of type cacheonly2"):
         output("cacheonly2", {})
     with pytest.raises(Unsupported, match="push by a tag"):
         output("image", {"push-by-digest": "true"})
+    with pytest.raises(Unsupported, match="knarr build --annotation"):
+        output("moby", {"annotation.a": "b"})
 
 
 def test_the_classic_words_of_an_older_client_say_the_same() -> None:
