@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from support.daemon import Daemon, running_daemon
 from support.leaks import Holdings, holdings
+from support.traffic import until
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
 
@@ -77,6 +79,33 @@ def test_an_exit_without_a_daemon_is_known_after_the_restart(daemon: Daemon) -> 
     while daemon.docker("inspect", "gone").returncode == 0:
         assert time.monotonic() < deadline, "a container run with --rm was not removed"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("flags", [(), ("--rm",)], ids=["kept", "removed"])
+def test_a_run_of_which_the_daemon_recorded_nothing_is_known_and_cleared_away(
+    daemon: Daemon, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    before = holdings(daemon.data_root, daemon.run_root)
+    daemon.docker("create", *flags, "--name", "brief", "busybox", "sh", "-c", "sleep 0.3; exit 7")
+    daemon.kill()
+    for file in daemon.data_root.glob("knarr.db*"):
+        shutil.copy(file, tmp_path)
+    daemon.start()
+    daemon.docker("start", "brief")
+    pid = _state(daemon, "brief").split()[2]
+    daemon.kill()
+    for file in daemon.data_root.glob("knarr.db*"):
+        file.unlink()
+    for file in tmp_path.glob("knarr.db*"):
+        shutil.copy(file, daemon.data_root)
+    until(lambda: not Path(f"/proc/{pid}").exists(), seconds=30)
+    daemon.start()
+    if flags:
+        until(lambda: daemon.docker("inspect", "brief").returncode != 0, seconds=30)
+    else:
+        until(lambda: _state(daemon, "brief") == "exited 7 0", seconds=30)
+        daemon.docker("rm", "brief")
+    assert _settled(daemon, before) == {}
 
 
 def test_a_stopped_daemon_gives_up_nothing_either(daemon: Daemon) -> None:

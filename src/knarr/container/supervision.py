@@ -90,9 +90,16 @@ class Supervisor:
             except NotFound:
                 await self._launcher.forget(exit_.id)  # a stranger, or removed meanwhile
                 return
+            if not before.alive and exit_.finished_ns > before.state.finished_ns:
+                # Its start went through, but the daemon was killed before it could record that.
+                before = before.started(pid=0, at_ns=exit_.finished_ns)
+                self._journal.record(before, ("start", {}))
             if before.alive:
                 after = await self._record_exit(before, exit_)
-                self._tasks.create_task(self._after_exit(after, lock.pop_all()))
+            else:  # recorded, but the daemon was killed before all was cleared away
+                after = before
+                await self._launcher.unplug(before)
+            self._tasks.create_task(self._after_exit(after, lock.pop_all()))
 
     async def _record_exit(self, before: Container, exit_: Exit) -> Container:
         after = before.exited(code=exit_.code, at_ns=exit_.finished_ns, oom_killed=exit_.oom_killed)

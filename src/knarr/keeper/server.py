@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -24,6 +25,7 @@ from knarr.kernel.owners import Owners, Span
 _PEER: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _BACKLOG: Final = 4096  # messages for a daemon that does not read; exits are on disk anyway
 LONELY_SECONDS: Final = 60.0
+GREETING_SECONDS: Final = 0.01, 20.0  # between two looks, and at most: a runtime may hang
 
 
 class Refused(Exception):
@@ -70,6 +72,10 @@ class Connection:
         self._open = True
         connection.setblocking(False)
         loop.watch(connection.fileno(), READ, self._on_ready)
+
+    @property
+    def is_open(self) -> bool:
+        return self._open
 
     def put(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
         if not self._open:
@@ -203,6 +209,19 @@ class Server:
     def _hello(self, connection: Connection, answer: Answer) -> None:
         if self._daemon is not None and self._daemon is not connection:
             self._daemon.close()
+        until = time.monotonic() + GREETING_SECONDS[1]
+        self._greet(connection, answer, until)
+
+    def _greet(self, connection: Connection, answer: Answer, until: float) -> None:
+        """The new daemon hears what there is; first what an earlier one began to start is over."""
+        starting = any(task.runtime_pid is not None for task in self._tasks.values())
+        if starting and time.monotonic() < until:
+            self._loop.call_later(
+                GREETING_SECONDS[0], lambda: self._greet(connection, answer, until)
+            )
+            return
+        if not connection.is_open:
+            return
         self._daemon = connection
         for task in self._tasks.values():
             if task.alive is not None:

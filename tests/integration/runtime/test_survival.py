@@ -7,6 +7,8 @@ import select
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,33 @@ async def test_the_next_daemon_is_told_what_runs(boxes: Boxes) -> None:
     assert boxes.keeper.processes(container_id) == (running.pid,)
     await boxes.keeper.signal(container_id, signal.SIGKILL)
     assert (await boxes.exit_of(container_id)).code == 137
+
+
+async def test_the_next_daemon_is_told_what_was_only_being_started(
+    boxes: Boxes, tmp_path: Path
+) -> None:
+    slow, begun, go = tmp_path / "slow", tmp_path / "begun", tmp_path / "go"
+    slow.write_text(
+        f"#!/bin/sh\ntouch {begun}\nuntil [ -e {go} ]; do sleep 0.05; done\n"
+        f'exec {boxes.runtime.program} "$@"\n'
+    )
+    slow.chmod(0o755)
+    launch = boxes.launch(boxes.spec("sleep", "1000"))
+    starting = asyncio.create_task(
+        boxes.keeper.start(replace(launch, runtime=replace(boxes.runtime, program=str(slow))))
+    )
+    while not begun.exists():
+        await asyncio.sleep(0.01)
+    starting.cancel()
+    await boxes.keeper.close()
+    again = asyncio.create_task(boxes.keeper.ensure())
+    await asyncio.sleep(0.1)
+    assert not again.done()
+    go.touch()
+    (running,) = await again
+    assert running.id == launch.id
+    await boxes.keeper.signal(launch.id, signal.SIGKILL)
+    assert (await boxes.exit_of(launch.id)).code == 137
 
 
 async def test_an_exit_is_told_until_it_is_known(boxes: Boxes) -> None:
