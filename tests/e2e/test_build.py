@@ -73,7 +73,7 @@ def test_the_docker_cli_prunes_and_counts_the_cache(daemon: Daemon, context: Pat
     assert cache["TotalCount"] == "0"
 
 
-@pytest.mark.parametrize("flag", ["--annotation=a=b", "--sbom=true"])
+@pytest.mark.parametrize("flag", ["--sbom=true"])
 def test_what_would_go_unnoticed_is_refused(daemon: Daemon, tmp_path: Path, flag: str) -> None:
     built = daemon.knarr("build", flag, str(tmp_path))
     assert built.returncode == 1
