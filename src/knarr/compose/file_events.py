@@ -148,8 +148,10 @@ class FileEvents:
 
     def _add_root(self, root: str) -> set[str]:
         """Watch a root, and the nearest folder above it that there is; what lies beneath it."""
-        while not self._add(above := _folder_above(root)) or above != _folder_above(root):
-            pass  # another one went, or came, while we looked
+        above = ""
+        while above != (nearest := _folder_above(root)):  # it may go, or come, while we look
+            above = nearest
+            self._add(above)
         if os.path.isdir(root):
             return self._add_tree(root)
         return {root} if os.path.exists(root) else set()

@@ -104,3 +104,19 @@ def test_so_is_one_whose_parent_went_and_came(told: Told, top: Path) -> None:
     top.mkdir(parents=True)
     (top / "five").write_text("5")
     told.about(top / "five")
+
+
+def test_a_folder_above_that_cannot_be_read_is_done_without(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = FileEvents._add
+
+    def refused(self: FileEvents, folder: str) -> bool:
+        return folder != str(top.parent) and added(self, folder)
+
+    monkeypatch.setattr(FileEvents, "_add", refused)
+    with FileEvents([str(top)]) as events:
+        told = Told(events)
+        (top / "one").write_text("1")
+        told.about(top / "one")
+        told.stop()
