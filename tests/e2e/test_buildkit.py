@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.abilities import peer
 from support.daemon import Daemon
+from support.plugins import compose_plugin
 
 pytestmark = pytest.mark.needs(
     "root", "namespaces", "overlay", "docker", "busybox", "compose-plugin"
@@ -47,19 +47,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def compose(daemon: Daemon, folder: Path) -> Iterator[Compose]:
     """``docker compose`` with BuildKit, in the project's folder."""
-    plugins = Path(daemon.environment["DOCKER_CONFIG"], "cli-plugins")
-    plugins.mkdir(parents=True, exist_ok=True)
-    plugin = plugins / "docker-compose"
-    plugin.unlink(missing_ok=True)
-    plugin.symlink_to(peer("compose/docker-compose"))
 
     def compose(*words: str) -> "subprocess.CompletedProcess[str]":
         argv = ("env", "-u", "DOCKER_BUILDKIT", "COMPOSE_BAKE=false", "docker", "compose")
         return daemon.run(*argv, "--progress", "plain", *words, cwd=folder, timeout=120)
 
-    yield compose
-    compose("down", "--rmi", "local")
-    plugin.unlink()
+    with compose_plugin(daemon):
+        yield compose
+        compose("down", "--rmi", "local")
 
 
 def _write(folder: Path, build: object, **more: object) -> None:

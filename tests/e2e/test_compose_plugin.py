@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.abilities import peer
 from support.daemon import Daemon
+from support.plugins import compose_plugin
 from support.samples import fetched
 from support.terminal import on_terminal
 
@@ -66,20 +66,15 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def compose(daemon: Daemon, folder: Path) -> Iterator[Compose]:
     """``docker compose`` in the project's folder; what it printed. It must succeed."""
-    plugins = Path(daemon.environment["DOCKER_CONFIG"], "cli-plugins")
-    plugins.mkdir(parents=True, exist_ok=True)
-    plugin = plugins / "docker-compose"
-    plugin.unlink(missing_ok=True)
-    plugin.symlink_to(peer("compose/docker-compose"))
 
     def compose(*words: str, code: int = 0) -> str:
         done = daemon.docker("compose", *words, cwd=folder, timeout=120)
         assert done.returncode == code, (words, done.returncode, done.stdout + done.stderr)
         return done.stdout
 
-    yield compose
-    daemon.docker("compose", "down", "-v", "--rmi", "local", "--remove-orphans", cwd=folder)
-    plugin.unlink()
+    with compose_plugin(daemon):
+        yield compose
+        daemon.docker("compose", "down", "-v", "--rmi", "local", "--remove-orphans", cwd=folder)
 
 
 def _states(compose: Compose) -> dict[str, str]:

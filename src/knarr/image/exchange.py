@@ -170,12 +170,7 @@ class Exchange:
     def push(
         self, reference: Reference, logins: Logins, platform: Platform | None = None
     ) -> AsyncIterator[Progress]:
-        """One tag, or all tags of a repository where none is given.
-
-        A name with several platforms goes with its index, where all that this names is here; else
-        as the image for this machine, which is told. platform: the only one to push.
-        Raises NotFound in Docker's words before anything is told.
-        """
+        """As Shipping.push has it."""
         return self._shipping.push(reference, logins, platform)
 
     def _drop_unrecorded(self, digest: Digest) -> None:

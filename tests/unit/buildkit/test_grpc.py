@@ -114,43 +114,40 @@ async def test_who_sends_faster_than_is_read_has_to_wait() -> None:
         assert got == 20 << 20
 
 
-async def test_a_client_that_gives_up_ends_what_works_for_it() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
+class Endless:
+    """A method that never answers."""
 
-    async def forever(_: Empty, __: grpc.Call) -> Empty:
-        begun.set()
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _: Empty, __: grpc.Call) -> Empty:
+        self.begun.set()
         try:
             await asyncio.Event().wait()
         finally:
-            ended.set()
+            self.ended.set()
         return Empty()
 
-    async with serving({ECHO: grpc.unary(Empty, forever)}) as client:
+
+async def test_a_client_that_gives_up_ends_what_works_for_it() -> None:
+    endless = Endless()
+    async with serving({ECHO: grpc.unary(Empty, endless)}) as client:
         asking = asyncio.ensure_future(grpc.asked(client, ECHO, Empty(), Empty))
-        await begun.wait()
+        await endless.begun.wait()
         asking.cancel()
-        await asyncio.wait_for(ended.wait(), 30)
+        await asyncio.wait_for(endless.ended.wait(), 30)
         with pytest.raises(asyncio.CancelledError):
             await asking
 
 
 async def test_a_connection_that_goes_breaks_what_is_under_way_at_both_ends() -> None:
-    begun, ended = asyncio.Event(), asyncio.Event()
-
-    async def forever(_: Empty, __: grpc.Call) -> Empty:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
-        return Empty()
-
-    async with serving({ECHO: grpc.unary(Empty, forever)}) as client:
+    endless = Endless()
+    async with serving({ECHO: grpc.unary(Empty, endless)}) as client:
         asking = asyncio.ensure_future(grpc.asked(client, ECHO, Empty(), Empty))
-        await begun.wait()
+        await endless.begun.wait()
     with pytest.raises(Broken):
         await asking
-    assert ended.is_set()
+    assert endless.ended.is_set()
 
 
 async def test_what_a_given_up_call_left_unread_does_not_fill_the_connection() -> None:
