@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from knarr.cli.building.layouts import lone_image
+from knarr.cli.building.layoutfiles import lone_image
 from knarr.errors import InvalidArgument, KnarrError, NotFound
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64

@@ -11,7 +11,6 @@ from typing import Final
 
 from knarr.cli.building.layouts import Lent, sound
 from knarr.cli.cli import Cli
-from knarr.cli.copying.unpack import unpack
 from knarr.client.calls import images
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 
@@ -92,6 +91,8 @@ def keep_cache(cli: Cli, place: CachePlace) -> None:
             return
         os.makedirs(place.folder, exist_ok=True)
         with cli.engine.open(images.save((name,))) as answer:
+            from knarr.cli.copying.unpack import unpack
+
             unpack(answer.pieces(), place.folder, None, content=True, keep_owners=False)
     finally:
         cli.engine.ask(images.remove(name, force=True))

@@ -1,22 +1,22 @@
-"""Build contexts on this side: a folder, standard input, an address; and how they are sent."""
+"""Build contexts on this side: a folder, standard input, an address; and how they are sent.
+
+What writes archives is loaded when one is written: an engine on this machine reads folders itself.
+"""
 
 from __future__ import annotations
 
 import os
-import posixpath
 import re
-import stat
-import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from knarr.errors import InvalidArgument, KnarrError, NotFound
+from knarr.errors import InvalidArgument, NotFound
 from knarr.patterns import IgnoreRules
 
 PIECE: Final = 256 * 1024  # bytes read at once
-_BLOCK: Final = 512
-_END: Final = b"\0" * (20 * _BLOCK)
+_HEAD_BYTES: Final = 512
+_END: Final = bytes(20 * 512)
 _EXTRAS: Final = ".knarr-build"
 _REMOTE: Final = re.compile(r"(?:https?://|git://|ssh://|git@|github\.com/)")
 _ARCHIVE_MAGIC: Final = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
@@ -34,11 +34,13 @@ class Extras:
         return bool(self.secrets or self.folders)
 
     def members(self) -> Iterator[bytes]:
+        from knarr.cli.building.packing import folder_members, text_member
+
         for name, value in self.secrets.items():
             yield from text_member(f"{_EXTRAS}/secrets/{name}", value, mode=0o600)
         for name, folder in self.folders.items():
             rules = _ignore_rules(folder, "")
-            yield from _folder_members(folder, rules, f"{_EXTRAS}/contexts/{name}/")
+            yield from folder_members(folder, rules, f"{_EXTRAS}/contexts/{name}/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,11 @@ class Source:
         yield from extras.members()
         yield from self._outside()
         if self.folder:
+            from knarr.cli.building.packing import folder_members
+
             rules = _ignore_rules(self.folder, self.dockerfile, self.rules_text)
             kept = (self.dockerfile, ".dockerignore", f"{self.dockerfile}.dockerignore")
-            yield from _folder_members(self.folder, rules, "", kept)
+            yield from folder_members(self.folder, rules, "", kept)
         yield _END
 
     def beside(self, extras: Extras) -> Iterator[bytes]:
@@ -80,6 +84,8 @@ class Source:
 
     def _outside(self) -> Iterator[bytes]:
         if self.text is not None:
+            from knarr.cli.building.packing import text_member
+
             yield from text_member(self.dockerfile, self.text)
             if self.rules_text is not None:
                 yield from text_member(f"{self.dockerfile}.dockerignore", self.rules_text)
@@ -105,7 +111,7 @@ def find_context(place: str, dockerfile: str, stdin: BinaryIO) -> Source:
 
 def _from_stdin(dockerfile: str, stdin: BinaryIO) -> Source:
     """An archive, or a Dockerfile without a context."""
-    head = stdin.read(_BLOCK)
+    head = stdin.read(_HEAD_BYTES)
     if not head:
         raise InvalidArgument("failed to read from stdin: it is empty")
     if head.startswith(_ARCHIVE_MAGIC) or head[257:262] == b"ustar":
@@ -160,83 +166,6 @@ def _ignore_rules(folder: str, dockerfile: str, text: bytes | None = None) -> Ig
             with open(path, "rb") as file:
                 text = file.read(_FILE_MAX)
     return None if text is None else IgnoreRules.parse(text.decode(errors="replace"))
-
-
-# The archive
-
-
-def text_member(name: str, content: bytes, mode: int = 0o644) -> Iterator[bytes]:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = len(content), mode
-    yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-    yield content + b"\0" * (-len(content) % _BLOCK)
-
-
-def _folder_members(
-    folder: str, rules: IgnoreRules | None, prefix: str, kept: tuple[str, ...] = ()
-) -> Iterator[bytes]:
-    """Everything in the folder that the rules leave in, and ``kept`` in any case."""
-    seen: dict[tuple[int, int], str] = {}
-    for path, entry in _walk(folder, "", rules, kept):
-        info = _described(path, entry, prefix, seen)
-        if info is None:
-            continue
-        yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-        if info.isreg() and info.size:
-            yield from _content(entry.path, info.size)
-
-
-def _walk(
-    folder: str, below: str, rules: IgnoreRules | None, kept: tuple[str, ...]
-) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    with os.scandir(os.path.join(folder, below)) as found:
-        entries = sorted(found, key=lambda each: each.name)
-    for entry in entries:
-        path = f"{below}/{entry.name}" if below else entry.name
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if rules is not None and path not in kept and rules.excludes(path):
-            if is_folder and not rules.prunes(path):
-                yield from _walk(folder, path, rules, kept)
-            continue
-        yield path, entry
-        if is_folder:
-            yield from _walk(folder, path, rules, kept)
-
-
-def _described(
-    path: str, entry: os.DirEntry[str], prefix: str, seen: dict[tuple[int, int], str]
-) -> tarfile.TarInfo | None:
-    """The member's header; None for a socket. Owners are nobody's business: all is root's."""
-    there = entry.stat(follow_symlinks=False)
-    info = tarfile.TarInfo(posixpath.join(prefix, path))
-    info.mode, info.mtime = stat.S_IMODE(there.st_mode), int(there.st_mtime)
-    if stat.S_ISDIR(there.st_mode):
-        info.type = tarfile.DIRTYPE
-    elif stat.S_ISLNK(there.st_mode):
-        info.type, info.linkname = tarfile.SYMTYPE, os.readlink(entry.path)
-    elif stat.S_ISFIFO(there.st_mode):
-        info.type = tarfile.FIFOTYPE
-    elif not stat.S_ISREG(there.st_mode):
-        return None
-    elif there.st_nlink > 1 and (there.st_dev, there.st_ino) in seen:
-        info.type, info.linkname = tarfile.LNKTYPE, seen[there.st_dev, there.st_ino]
-    else:
-        info.size = there.st_size
-        seen[there.st_dev, there.st_ino] = info.name
-    return info
-
-
-def _content(path: str, size: int) -> Iterator[bytes]:
-    """Just ``size`` bytes, which the header has promised, whatever becomes of the file."""
-    left = size
-    try:
-        with open(path, "rb", buffering=0) as file:
-            while left and (piece := file.read(min(left, PIECE))):
-                left -= len(piece)
-                yield piece
-    except PermissionError as error:
-        raise KnarrError(f"error checking context: no permission to read from '{path}'") from error
-    yield b"\0" * (left + -size % _BLOCK)
 
 
 def _rest(head: bytes, stream: BinaryIO) -> Iterator[bytes]:

@@ -5,26 +5,17 @@ Source: OCI image-spec, image-layout.md; buildx reference, "build-context" (oci-
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from knarr.cli.building.context import text_member
 from knarr.cli.cli import Cli
-from knarr.cli.copying.pack import packed
 from knarr.client.calls import images
-from knarr.client.lean import dumps
-from knarr.errors import InvalidArgument, KnarrError, NotFound
+from knarr.errors import KnarrError
 
 SCHEME: Final = "oci-layout://"
-_REF_NAME: Final = "org.opencontainers.image.ref.name"
 _LOADED: Final = re.compile(r"Loaded image(?: ID)?: (\S+)")
-_PLACE: Final = re.compile(
-    r"(?P<folder>.+?)(?:@(?P<digest>sha256:[0-9a-f]{64})|:(?P<tag>[\w.-]+))?"
-)
-_END: Final = b"\0" * 1024
 
 
 class Lent:
@@ -36,6 +27,8 @@ class Lent:
 
     def layout(self, place: str) -> str:
         """The name under which the engine has what is at ``FOLDER[:TAG|@DIGEST]``."""
+        from knarr.cli.building.layoutfiles import lone_image
+
         request = images.load(lone_image(place), quiet=True)
         told = "".join(each.get("stream", "") for each in sound(self._cli.engine.lines(request)))
         found = _LOADED.search(told)
@@ -60,42 +53,3 @@ def sound(documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if (error := document.get("errorDetail")) is not None:
             raise KnarrError(error.get("message", ""))
         yield document
-
-
-def lone_image(place: str) -> Iterator[bytes]:
-    """The layout with the one image that is meant, and without names: none here is moved."""
-    found = _PLACE.fullmatch(place)
-    if found is None:
-        raise InvalidArgument(f"{place} is no place of an OCI layout")
-    folder = found["folder"]
-    try:
-        with open(os.path.join(folder, "index.json"), "rb") as file:
-            index = json.load(file)
-        with open(os.path.join(folder, "oci-layout"), "rb") as file:
-            layout = file.read()
-    except FileNotFoundError as error:
-        raise NotFound(f"{folder} is no OCI layout: it has no {error.filename}") from error
-    except ValueError as error:
-        raise InvalidArgument(f"{folder}/index.json is no JSON: {error}") from error
-    meant = _meant(index, found["tag"] or "", found["digest"] or "", folder)
-    bare = {**index, "manifests": [{**meant, "annotations": {}}]}
-    yield from text_member("oci-layout", layout)
-    yield from text_member("index.json", dumps(bare).encode())
-    yield from packed(os.path.join(folder, "blobs"), None)
-    yield _END
-
-
-def _meant(index: Any, tag: str, digest: str, folder: str) -> dict[str, Any]:
-    manifests = index.get("manifests", []) if isinstance(index, dict) else []
-    named = {tag or "latest"}
-    tagged = [each for each in manifests if each.get("annotations", {}).get(_REF_NAME) in named]
-    if digest:
-        manifests = [each for each in manifests if each.get("digest") == digest]
-    elif tag or tagged:
-        manifests = tagged
-    by_digest = {each.get("digest"): each for each in manifests}
-    if len(by_digest) == 1:
-        return dict(manifests[0])
-    if not manifests:
-        raise NotFound(f"{folder} has no image {digest or tag}".rstrip())
-    raise InvalidArgument(f"{folder} has {len(by_digest)} images: say which, as {folder}:TAG")

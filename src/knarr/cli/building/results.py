@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from knarr.cli.cli import Cli
-from knarr.cli.copying.unpack import unpack
 from knarr.client.calls import containers, images
 from knarr.client.lean import dumps
 from knarr.errors import InvalidArgument, Unsupported
@@ -84,6 +83,8 @@ def _files(cli: Cli, image: str, *, knarr: bool) -> Iterator[Iterator[bytes]]:
 def _local(cli: Cli, image: str, folder: str, *, knarr: bool) -> None:
     os.makedirs(folder, exist_ok=True)
     with _files(cli, image, knarr=knarr) as pieces:
+        from knarr.cli.copying.unpack import unpack
+
         unpack(pieces, folder, None, content=True, keep_owners=False)
 
 
