@@ -6,9 +6,8 @@ Source: Go path/filepath.Match for wildcards; moby/patternmatcher for ignore fil
 import posixpath
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from knarr.errors import InvalidArgument
 
@@ -96,20 +95,18 @@ def _class_member(pattern: str, position: int) -> tuple[str, int]:
     return pattern[position], position + 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
+class _Rules(NamedTuple):
     """Neighbouring rules of one sign, as one expression that also covers what lies beneath."""
 
     excludes: bool
     expression: re.Pattern[str]
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoreRules:
+class IgnoreRules(NamedTuple):
     """An ignore file: the last rule that matches a path or one of its parents decides."""
 
     patterns: tuple[str, ...]
-    _rules: tuple[_Rules, ...]
+    rules: tuple[_Rules, ...]  # the last first
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -135,7 +132,7 @@ class IgnoreRules:
 
     def excludes(self, path: str) -> bool:
         """Whether ``path``, relative to the context's root and without a leading slash, is out."""
-        for rules in self._rules:
+        for rules in self.rules:
             if rules.expression.fullmatch(path):
                 return rules.excludes
         return False

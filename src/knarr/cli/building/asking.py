@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from knarr.cli.building.caching import CachePlace, cache_name
 from knarr.cli.building.context import Extras, Source, gathered
@@ -150,8 +149,7 @@ def _agents(options: BuildOptions, cli: Cli) -> dict[str, str]:
     return agents
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(NamedTuple):
     """A build as it will be asked for."""
 
     cli: Cli

@@ -6,8 +6,7 @@ The engine knows images only; a cache in a folder is the image's OCI layout ther
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from knarr.cli.building.layouts import Lent, sound
 from knarr.cli.cli import Cli
@@ -17,8 +16,7 @@ from knarr.errors import InvalidArgument, NotFound, Unsupported
 _TYPES: Final = ("registry", "local", "inline")
 
 
-@dataclass(frozen=True, slots=True)
-class CachePlace:
+class CachePlace(NamedTuple):
     """Where a cache is. ref: of an image. folder: of a layout. whole: steps of all stages."""
 
     type: str

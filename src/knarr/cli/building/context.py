@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import BinaryIO, Final
+from types import MappingProxyType
+from typing import BinaryIO, Final, NamedTuple
 
 from knarr.errors import InvalidArgument, NotFound
 from knarr.patterns import IgnoreRules
@@ -23,12 +23,14 @@ _ARCHIVE_MAGIC: Final = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2
 _FILE_MAX: Final = 4 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extras:
+class Extras(NamedTuple):
     """What goes with the context: secrets by id, folders by the name of their context."""
 
-    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    folders: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, bytes] = MappingProxyType({})
+    folders: Mapping[str, str] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return f"Extras(folders={self.folders!r})"  # no secret in a log
 
     def __bool__(self) -> bool:
         return bool(self.secrets or self.folders)
@@ -43,8 +45,7 @@ class Extras:
             yield from folder_members(folder, rules, f"{_EXTRAS}/contexts/{name}/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(NamedTuple):
     """A context before it is sent.
 
     folder: where it is; empty for an archive or an address. remote: the address.

@@ -11,7 +11,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TextIO
 
 from knarr.client.lean import dumps
@@ -25,21 +24,17 @@ _SLOW_S: Final = 1.0  # steps that took longer are told of at the end
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r(?!\n)|\x1b.")
 
 
-@dataclass(slots=True)
 class StepView:
     """What is known of one step."""
 
-    number: int
-    total: int
-    stage: str
-    text: str
-    state: str = "planned"
-    why: str = ""
-    started_ns: int = 0
-    ended_ns: int = 0
-    error: str = ""
-    partial: str = ""  # a line that has not ended
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_FAILED_LINES))
+    def __init__(self, number: int, total: int, stage: str, text: str) -> None:
+        self.number, self.total, self.stage, self.text = number, total, stage, text
+        self.state = "planned"
+        self.why = ""
+        self.started_ns = self.ended_ns = 0
+        self.error = ""
+        self.partial = ""  # a line that has not ended
+        self.tail = deque[str](maxlen=_FAILED_LINES)
 
     @property
     def title(self) -> str:

@@ -6,8 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from knarr.cli.cli import Cli
 from knarr.client.calls import containers, images
@@ -18,8 +17,7 @@ _STORED: Final = frozenset({"image", "registry", "cacheonly"})
 _NEVER_RUN: Final = "/"  # a container that is made for its files has to have some command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(NamedTuple):
     """``--output``: type and destination."""
 
     type: str

@@ -1,6 +1,5 @@
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from knarr.cli.building.asking import (
@@ -66,8 +65,7 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
         return _answered(cli, _sent(asking))
     lent = Lent(cli)
     try:
-        asking = replace(
-            asking,
+        asking = asking._replace(
             cache_from=cache_sources(cli, options.cache_from, lent, knarr=knarr),
             lent=lent_contexts(options, lent),
         )
