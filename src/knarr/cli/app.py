@@ -90,6 +90,8 @@ def _take_group_flags(cli: Cli, group: str, words: list[str]) -> list[str]:
             f"Run '{PROGRAM} {group} --help' for more information",
         ) from error
     cli.group = parsed.values
+    if parsed.values.get("version"):
+        return [group, "version"]
     return [group, "--help"] if parsed.help else [group, *parsed.arguments]
 
 

@@ -36,6 +36,12 @@ def test_a_bad_name_is_refused_where_there_are_files_to_name(knarr: Knarr) -> No
     assert knarr.err.startswith('invalid project name "BAD": must consist only of lowercase')
 
 
+@pytest.mark.parametrize("words", [("--version",), ("-v",), ("-p", "x", "--version", "ps")])
+def test_compose_tells_its_version_by_a_flag_too(knarr: Knarr, words: tuple[str, ...]) -> None:
+    assert knarr("compose", *words) == 0
+    assert knarr.out.startswith("Docker Compose version v")
+
+
 def _offered(knarr: Knarr, *words: str) -> list[str]:
     assert knarr("__complete", *words) == 0
     return [line.partition("\t")[0] for line in knarr.out.splitlines()]
