@@ -3,42 +3,26 @@
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from support.daemon import Daemon
-from support.terminal import Terminal, on_terminal
+from support.terminal import Terminal, Terminals, on_terminal
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
 
 KNARR = (sys.executable, "-m", "knarr")
 DETACH = b"\x10\x11"  # ctrl-p ctrl-q
+Opened = Callable[..., Terminal]
 LOOP = "trap 'echo got $1; exit 9' INT TERM; echo ready; while :; do sleep 0.1; done"
-
-
-class Opened:
-    """Terminals with ``knarr WORDS`` on them, closed at the end of the test."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
-        self._open: list[object] = []
-
-    def __call__(self, *words: str, program: tuple[str, ...] = KNARR) -> Terminal:
-        manager = on_terminal((*program, *words), self._daemon.environment)
-        self._open.append(manager)
-        return manager.__enter__()
-
-    def close(self) -> None:
-        for manager in self._open:
-            manager.__exit__(None, None, None)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
 def knarr(daemon: Daemon) -> Iterator[Opened]:
-    opened = Opened(daemon)
-    yield opened
-    opened.close()
+    terminals = Terminals(daemon.environment)
+    yield lambda *words: terminals(*KNARR, *words)
+    terminals.close()
     daemon.docker("rm", "-f", "term")
 
 
@@ -139,13 +123,13 @@ def test_three_times_ctrl_c_end_the_client_itself(knarr: Opened) -> None:
     assert terminal.wait() == 1
 
 
-def test_the_terminal_is_as_it_was_when_the_client_is_gone(knarr: Opened) -> None:
-    shell = knarr("-i", program=("sh",))
-    shell.expect(b"# ")
-    shell.type(
-        f"{' '.join(KNARR)} run --rm -it busybox true; stty -a | grep -c ' echo '\n".encode()
-    )
-    shell.expect(b"\n1\r\n")
+def test_the_terminal_is_as_it_was_when_the_client_is_gone(daemon: Daemon) -> None:
+    with on_terminal(["sh", "-i"], daemon.environment) as shell:
+        shell.expect(b"# ")
+        shell.type(
+            f"{' '.join(KNARR)} run --rm -it busybox true; stty -a | grep -c ' echo '\n".encode()
+        )
+        shell.expect(b"\n1\r\n")
 
 
 def test_following_ends_with_ctrl_c(knarr: Opened, daemon: Daemon) -> None:

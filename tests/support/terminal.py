@@ -9,7 +9,7 @@ import struct
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 _PATIENCE_S = 20.0
 
@@ -87,3 +87,17 @@ def on_terminal(
         yield terminal
     finally:
         terminal.close()
+
+
+class Terminals:
+    """Terminals with a program of ``environ`` on them, opened one by one and closed together."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._open = ExitStack()
+
+    def __call__(self, *argv: str) -> Terminal:
+        return self._open.enter_context(on_terminal(argv, self._environ))
+
+    def close(self) -> None:
+        self._open.close()
