@@ -122,6 +122,29 @@ def test_a_stopped_daemon_gives_up_nothing_either(daemon: Daemon) -> None:
     assert daemon.docker("start", "stays").returncode == 0
 
 
+def test_a_container_with_a_disk_outlives_the_daemon_and_keeps_what_it_wrote(
+    daemon: Daemon,
+) -> None:
+    before = holdings(daemon.data_root, daemon.run_root)
+    script = "echo kept >>/file; sleep 1000"
+    daemon.docker(
+        "run", "-d", "--name", "bounded", "--storage-opt", "size=20m", "busybox", "sh", "-c", script
+    )  # fmt: skip
+    said = daemon.docker("exec", "bounded", "sh", "-c", "until [ -s /file ]; do sleep 0.1; done")
+    assert said.returncode == 0, said.stderr
+    daemon.kill()
+    daemon.start()
+    assert daemon.docker("diff", "bounded").stdout == "A /file\n"
+    assert len((holdings(daemon.data_root, daemon.run_root) - before)["loops"]) == 1
+    assert daemon.docker("restart", "-t", "0", "bounded").returncode == 0
+    until(
+        lambda: daemon.docker("exec", "bounded", "cat", "/file").stdout == "kept\nkept\n",
+        seconds=30,
+    )
+    daemon.docker("rm", "-f", "bounded")
+    assert _settled(daemon, before) == {}
+
+
 def _storm(daemon: Daemon, archive: Path, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
     daemon.docker("run", "-d", "--name", "count", "busybox", "sh", "-c", _COUNTING)
@@ -163,6 +186,7 @@ def _commands(
         ["run", "-d", "--name", name, "busybox", "sh", "-c", _COUNTING],
         ["run", "--rm", "--name", f"{name}-rm", "busybox", "sh", "-c", "sleep 0.1; echo done"],
         ["run", "--name", f"{name}-v", "-v", "/data", "-p", "127.0.0.1:0:80", "busybox", "true"],
+        ["run", "--name", f"{name}-s", "--storage-opt", "size=16m", "busybox", "touch", "/x"],
         ["logs", "-f", "count"],
         ["load", "-i", str(archive)],
         ["rm", "-f", chance.choice(alive)],

@@ -98,7 +98,6 @@ busybox grep -E '^(Cap|Seccomp:|NoNew)' /proc/self/status
 -w /etc/passwd busybox pwd
 -e =b busybox env
 --stop-signal NOSUCH busybox true
---storage-opt size=1G busybox true
 --entrypoint echo busybox hi
 --health-interval 1us --health-cmd x busybox true
 --health-retries -1 --health-cmd x busybox true

@@ -76,6 +76,14 @@ def test_the_host_sees_its_processes_as_those_of_the_range(mapping: Daemon) -> N
     said(mapping, "rm", "-f", name)
 
 
+def test_a_disk_of_its_own_has_the_same_owners(mapping: Daemon) -> None:
+    script = "echo x >/own; chown 5:6 /own; stat -c '%n %u:%g' / /own"
+    words = ("--name", "bounded", "--storage-opt", "size=16m", "busybox", "sh", "-c", script)
+    assert said(mapping, "run", *words).splitlines() == ["/ 0:0", "/own 5:6"]
+    assert owners_in_tar(mapping, "bounded", "/own") == {"own": (5, 6)}
+    said(mapping, "rm", "bounded")
+
+
 def test_a_root_only_file_of_the_host_is_out_of_reach(mapping: Daemon, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "secret").write_text("the host's\n")

@@ -91,7 +91,7 @@ ABILITIES: dict[str, Probe] = {
         for name in (
             "busybox", "iptables", "crun", "runc", "nft", "docker", "podman", "skopeo",
             "mmdebstrap", "docker-registry", "tmux", "git", "htpasswd", "openssl", "bash", "zsh",
-            "fish", "ufw", "firewalld", "mkfs.btrfs",
+            "fish", "ufw", "firewalld", "mkfs.btrfs", "mkfs.ext4",
             "docker-compose",
         )
     },

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -13,6 +14,7 @@ class Holdings:
     """Each as a set of names; of containers their IDs."""
 
     mounts: frozenset[str]
+    loops: frozenset[str]
     namespaces: frozenset[str]
     cgroups: frozenset[str]
     links: frozenset[str]
@@ -30,6 +32,7 @@ class Holdings:
 def holdings(data_root: Path, run_root: Path) -> Holdings:
     return Holdings(
         mounts=frozenset(_mounts(run_root) | _mounts(data_root)),
+        loops=frozenset(loops(data_root)),
         namespaces=frozenset(_entries(run_root / "netns")),
         cgroups=frozenset(_cgroups(data_root)),
         links=frozenset(_links(run_root)),
@@ -43,6 +46,15 @@ def _mounts(folder: Path) -> set[str]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
     points = (line.split(" ")[1] for line in lines)
     return {point for point in points if point.startswith(f"{folder}/")}
+
+
+def loops(folder: Path) -> set[str]:
+    """Files beneath that are block devices; one that is deleted meanwhile is one still."""
+    found = set()
+    for place in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with suppress(OSError):
+            found.add(place.read_text().strip())
+    return {name for name in found if name.startswith(f"{folder}/")}
 
 
 def _entries(folder: Path) -> set[str]:

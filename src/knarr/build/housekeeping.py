@@ -15,7 +15,7 @@ from knarr.errors import InvalidArgument
 from knarr.events import Event
 from knarr.snapshot import Layers
 from knarr.snapshot import rows as layer_rows
-from knarr.snapshot.containers import tree_bytes
+from knarr.snapshot.written import tree_bytes
 from knarr.spec.docker.build import BuildCache, BuildCachePruned
 from knarr.store import Database
 from knarr.times import moment_ns, rfc3339

@@ -1,5 +1,6 @@
 """From a request to a container at rest: completed from the image, checked, its mounts found."""
 
+import asyncio
 import dataclasses
 import os
 import time
@@ -29,7 +30,7 @@ from knarr.ids import ContainerId, new_container_id, short
 from knarr.image import Image, ImageService
 from knarr.network import NetworkService, endpoint_requests, network_mode, port_requests
 from knarr.runtime import Runtimes
-from knarr.snapshot import ContainerLayers
+from knarr.snapshot import ContainerLayers, wanted_size
 from knarr.spec.docker.container import (
     ContainerConfig,
     ContainerCreate,
@@ -184,6 +185,8 @@ class Creator:
         with ExitStack() as undo:
             self._layers.prepare(container.id, image.diff_ids)
             undo.callback(self._layers.remove, container.id)
+            if size := wanted_size(container.record.host.storage_opt):
+                await asyncio.to_thread(self._layers.bound, container.id, size)
             settled = self._mounter.settle(container.id, tuple(mounts), undo)
             record = replace(container.record, mounts=settled)
             container = dataclasses.replace(container, record=record)

@@ -97,7 +97,7 @@ HOST_CONFIG: Final = RESOURCES | {
     "PublishAllPorts": "used: network",
     "ReadonlyRootfs": "used: plan, root",
     "SecurityOpt": "used: security; SELinux labels are kept, and have no effect",
-    "StorageOpt": "refused: settings",
+    "StorageOpt": "used: creation, the disk of the writable layer",
     "Tmpfs": "used: mounts.requested_mounts",
     "UTSMode": "used: plan, namespaces",
     "UsernsMode": "used: host; others are refused by namespaces.check_modes",

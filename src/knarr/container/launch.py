@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -99,11 +100,7 @@ class Launcher:
         remap = remap_for(record.host, self._remap)
         owner = remap.owners.root if remap is not None else None
         async with AsyncExitStack() as undo:
-            rootfs = self._layers.mount(
-                container.id,
-                volatile=record.host.auto_remove,
-                id_map=remap.id_map if remap is not None else None,
-            )
+            rootfs = await self._mounted(container, remap)
             undo.callback(self._layers.unmount, container.id)
             if record.config.working_dir:
                 make_working_directory(str(rootfs), record.config.working_dir, owner or HOST_ROOT)
@@ -134,6 +131,17 @@ class Launcher:
             )
             undo.pop_all()
         return running
+
+    async def _mounted(self, container: Container, remap: Remap | None) -> Path:
+        """The root filesystem; one with a disk takes longer, and is mounted off the loop."""
+        host = container.record.host
+        mounting = partial(
+            self._layers.mount,
+            container.id,
+            volatile=host.auto_remove,
+            id_map=remap.id_map if remap is not None else None,
+        )
+        return await asyncio.to_thread(mounting) if host.storage_opt else mounting()
 
     async def launch_exec(
         self, container: Container, exec_id: str, wanted: ExecCreate, size: Sequence[int]
@@ -367,7 +375,8 @@ class Launcher:
         """What else a run leaves on this machine: mounts, and the keeper's memory of it."""
         self._unmount_shared_memory(container)
         await self._mounter.clear(container)
-        if container.record.host.auto_remove:
+        host = container.record.host
+        if host.auto_remove and not host.storage_opt:
             self._layers.unmount(container.id)
         else:
             await asyncio.to_thread(self._layers.unmount, container.id)

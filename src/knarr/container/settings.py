@@ -20,6 +20,7 @@ from knarr.container.security import security_options
 from knarr.container.signals import signal_number
 from knarr.container.sysctls import check_sysctls
 from knarr.errors import InvalidArgument, Unsupported
+from knarr.snapshot import wanted_size
 from knarr.spec.docker.container import (
     ContainerConfig,
     DeviceRequest,
@@ -57,6 +58,7 @@ class Defaults:
     log_config: LogConfig = field(default_factory=lambda: LogConfig(type="json-file"))
     runtime: str = ""
     init: bool = False
+    storage_opt: Mapping[str, str] = field(default_factory=dict)
 
 
 def checked_config(config: ContainerConfig) -> ContainerConfig:
@@ -190,10 +192,7 @@ def _check_unsupported(host: HostConfig) -> None:
         raise InvalidArgument(
             f"invalid isolation ({host.isolation}): linux only supports 'default'"
         )
-    if host.storage_opt:
-        raise Unsupported(
-            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
-        )
+    wanted_size(host.storage_opt)
     if host.cgroup:
         raise Unsupported("HostConfig.Cgroup (joining another container's cgroup) is not supported")
     for request in host.device_requests:
@@ -294,6 +293,7 @@ def completed(host: HostConfig, machine: Machine, defaults: Defaults) -> HostCon
         restart_policy=_restart_policy(host),
         log_config=_log_config(host, defaults),
         runtime=host.runtime or defaults.runtime or None,
+        storage_opt={**defaults.storage_opt, **host.storage_opt},
         masked_paths=_paths(
             host.masked_paths, host, default=(*MASKED_PATHS, *machine.thermal_paths)
         ),

@@ -111,7 +111,11 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         networks=networks,
         mounter=mounter,
         machine=machine,
-        defaults=Defaults(runtime=default_runtime, log_config=settings.container_log),
+        defaults=Defaults(
+            runtime=default_runtime,
+            log_config=settings.container_log,
+            storage_opt=settings.storage_opt,
+        ),
         runtimes=runtimes,
         remap=remap,
     )

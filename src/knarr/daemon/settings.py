@@ -11,6 +11,7 @@ from knarr.container.logs.options import checked_log
 from knarr.daemon.remapping import owners_of
 from knarr.errors import InvalidArgument
 from knarr.kernel.owners import Owners
+from knarr.snapshot import wanted_size
 from knarr.spec import decode
 from knarr.spec.docker.container import LogConfig
 from knarr.spec.docker.registries import RegistrySettings
@@ -52,6 +53,9 @@ Options:
                         json-file (the default), local, none or syslog
       --log-opt KEY=VALUE
                         An option of that driver, as in `knarr run`; may be given several times
+      --storage-opt size=SIZE
+                        Most that a container may write to its own layer that does not say it itself
+                        by --storage-opt (default: no limit but the disk's, or $KNARR_STORAGE_OPT)
       --log-level LEVEL debug, info, warning or error, of the daemon itself (default "info")
       --registries FILE Mirrors, rewrites, insecure and blocked registries, as JSON (default
                         "/etc/knarr/registries.json" where that is, or $KNARR_REGISTRIES)
@@ -98,6 +102,7 @@ class Settings:
     disk_budget_bytes: int | None = None  # None: no limit but the disk's
     log_level: str = "info"
     container_log: LogConfig = field(default_factory=lambda: LogConfig(type="json-file"))
+    storage_opt: Mapping[str, str] = field(default_factory=dict)  # of containers without their own
     group: str = ""
     publish_ip: str = "0.0.0.0"
     icc: bool = True
@@ -114,6 +119,7 @@ _VALUED: Final = {
     "--data-root": "data_root", "--run-root": "run_root", "--host": "hosts", "-H": "hosts",
     "--runtime": "runtime", "--log-level": "log_level",
     "--log-driver": "log_driver", "--log-opt": "log_options", "--group": "group",
+    "--storage-opt": "storage_options",
     "--snapshotter": "snapshotter", "--disk-budget": "disk_budget",
     "--registries": "registries", "--registry-mirror": "mirrors",
     "--userns-remap": "userns_remap",
@@ -149,6 +155,7 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str] = os.environ) ->
         container_log=_container_log(
             last("log_driver", "KNARR_LOG_DRIVER", "json-file"), given.get("log_options", ())
         ),
+        storage_opt=_storage(last("storage_options", "KNARR_STORAGE_OPT", "")),
         group=last("group", "KNARR_GROUP", ""),
         publish_ip=_address("--ip", last("publish_ip", "KNARR_IP", "0.0.0.0")),
         icc=_truth("--icc", last("icc", "KNARR_ICC", "true")),
@@ -234,6 +241,18 @@ def _container_log(driver: str, options: Sequence[str]) -> LogConfig:
     config = LogConfig(type=driver, config={name: value for name, _, value in pairs})
     checked_log(config)
     return config
+
+
+def _storage(option: str) -> Mapping[str, str]:
+    """Raises InvalidArgument for what no container could ask for either."""
+    if not option:
+        return {}
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise InvalidArgument(f"--storage-opt wants size=SIZE, not {option!r}")
+    options = {name.removeprefix("overlay2."): value}
+    wanted_size(options)
+    return options
 
 
 def _registries(file: Path, mirrors: Sequence[str], insecure: Sequence[str]) -> RegistrySettings:

@@ -1,13 +1,13 @@
 """Each container's writable layer, and the root filesystem made of it and an image.
 
-<data root>/containers/<id>/{upper,work}    what the container wrote, overlayfs' own folder
+<data root>/containers/<id>/{upper,work}    what the container wrote, overlayfs' own folder;
+                                            with a bound on its size, on a disk of its own (disk.py)
 <data root>/inits/<chain>/fs                the init layer, one for each chain of layers
 <run root>/containers/<id>/rootfs           where the whole is mounted
 """
 
 import os
 import shutil
-import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,8 +17,10 @@ from typing import Final
 from knarr.errors import KnarrError, NotFound, Unavailable
 from knarr.ids import ContainerId, DiffId
 from knarr.kernel import mount
-from knarr.snapshot import rows
+from knarr.snapshot import rows, written
 from knarr.snapshot.changes import changes
+from knarr.snapshot.disk import detach_disk
+from knarr.snapshot.disksize import DiskSize
 from knarr.snapshot.init import init_layer
 from knarr.snapshot.layers import Layers
 from knarr.snapshot.model import Change, Layer, chain_id
@@ -27,6 +29,7 @@ from knarr.snapshot.pack import pack
 from knarr.store import Database
 
 HOLDER: Final = "container/"
+_POINT: Final = "disk"  # where a disk is for the moment in which an overlay is made of it
 
 
 class _Seat:
@@ -61,26 +64,28 @@ class ContainerLayers:
         self._chains[container] = tuple(diff_ids)
         folder = self._data / container
         folder.mkdir(mode=0o711, exist_ok=True)
-        for name in ("upper", "work"):
-            (folder / name).mkdir(mode=0o755, exist_ok=True)
+        written.make_plain(folder)
+
+    def bound(self, container: ContainerId, size: DiskSize) -> None:
+        """Let what is written be no more than that, from the start on. Off the loop."""
+        written.make_bounded(self._data / container, size)
 
     def rootfs(self, container: ContainerId) -> Path:
         """Where the root filesystem is while it is mounted."""
         return self._run / container / "rootfs"
 
     def upper(self, container: ContainerId) -> Path:
-        """What the container wrote, in overlayfs' form."""
+        """What a container without a bound wrote, in overlayfs' form."""
         return self._data / container / "upper"
 
     def graph(self, container: ContainerId) -> dict[str, str]:
-        """What `inspect` shows as GraphDriver.Data; Docker's keys."""
+        """What `inspect` shows as GraphDriver.Data: Docker's keys, and ``Disk`` for a disk."""
         chain = self._chains.get(container, ())
         init = self._inits / _init_name(chain) / "fs"
         return {
             "LowerDir": ":".join(map(str, (init, *self._layers.places(chain)))),
             "MergedDir": str(self.rootfs(container)),
-            "UpperDir": str(self.upper(container)),
-            "WorkDir": str(self._data / container / "work"),
+            **written.places(self._data / container),
         }
 
     def mount(
@@ -128,16 +133,17 @@ class ContainerLayers:
     def _mount(
         self, container: ContainerId, target: Path, *, volatile: bool, id_map: int | None
     ) -> None:
-        folder = self._data / container
+        point = self._run / container / _POINT
         target.mkdir(mode=0o711, parents=True, exist_ok=True)
-        # What a volatile mount leaves behind when it is cut off; the kernel refuses to go on then.
-        with suppress(FileNotFoundError, NotADirectoryError):
-            shutil.rmtree(folder / "work" / "work" / "incompat")
-        writable = Writable(upper=folder / "upper", work=folder / "work", volatile=volatile)
-        try:
-            mount_overlay(target, self._lowers(container), writable, id_map=id_map)
-        except OSError as error:
-            raise KnarrError(f"mounting the root filesystem of {container}: {error}") from error
+        with written.for_overlay(self._data / container, point) as folder:
+            # What a volatile mount leaves when it is cut off; the kernel refuses to go on then.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                shutil.rmtree(folder / "work" / "work" / "incompat")
+            writable = Writable(upper=folder / "upper", work=folder / "work", volatile=volatile)
+            try:
+                mount_overlay(target, self._lowers(container), writable, id_map=id_map)
+            except OSError as error:
+                raise KnarrError(f"mounting the root filesystem of {container}: {error}") from error
 
     def _unmount(self, container: ContainerId) -> None:
         """Lazily, since a process that has just ended may still be letting go."""
@@ -160,26 +166,20 @@ class ContainerLayers:
 
     def size_bytes(self, container: ContainerId) -> int:
         """What the container itself wrote. Walks the upper directory: off the loop."""
-        return tree_bytes(self.upper(container))
+        with written.opened(self._data / container) as folder:
+            return written.tree_bytes(folder / "upper")
 
     def changes(self, container: ContainerId) -> tuple[Change, ...]:
         """What `docker diff` shows, by path. Walks the upper directory: off the loop."""
-        upper = os.open(self.upper(container), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with view(self._lowers(container), self._inits) as image:
-                return tuple(changes(upper, image))
-        finally:
-            os.close(upper)
+        lowers = self._lowers(container)
+        with written.upper_of(self._data / container) as upper, view(lowers, self._inits) as image:
+            return tuple(changes(upper, image))
 
     def layer(self, container: ContainerId) -> Layer:
         """What the container wrote as a new layer, stored and pinned: `commit`. Off the loop."""
-        upper = os.open(self.upper(container), os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with self._layers.writer() as writer:
-                pack(upper, writer.write)
-                return writer.commit()
-        finally:
-            os.close(upper)
+        with written.upper_of(self._data / container) as upper, self._layers.writer() as writer:
+            pack(upper, writer.write)
+            return writer.commit()
 
     def export(self, container: ContainerId, sink: Callable[[bytes], None]) -> None:
         """The whole root filesystem as a tar, without volumes: `export`. Off the loop."""
@@ -216,9 +216,7 @@ class ContainerLayers:
         folder = self._data / container
         trash = self._data / f".trash-{container}"
         trash.mkdir(exist_ok=True)
-        for name in ("upper", "work"):
-            with suppress(FileNotFoundError):
-                os.rename(folder / name, trash / name)
+        written.set_aside(folder, trash)
         with suppress(OSError):  # others keep their files here too: who comes last takes it away
             folder.rmdir()
 
@@ -238,6 +236,7 @@ class ContainerLayers:
         found: list[str] = []
         for entry in self._run.iterdir():
             container = ContainerId(entry.name)
+            detach_disk(entry / _POINT)
             if container in kept or not (entry / "rootfs").is_dir():
                 continue
             if mount.mounts_beneath(os.fspath(entry / "rootfs")):
@@ -266,19 +265,3 @@ class ContainerLayers:
 
 def _init_name(chain: Sequence[DiffId]) -> str:
     return (chain_id(chain) or "none").removeprefix("sha256:")
-
-
-def tree_bytes(folder: Path) -> int:
-    """Bytes of the regular files beneath, each inode once. Takes long: off the loop."""
-    total, seen = 0, set()
-    pending = [os.fspath(folder)]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                there = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(there.st_mode):
-                    pending.append(entry.path)
-                elif there.st_nlink == 1 or (there.st_dev, there.st_ino) not in seen:
-                    seen.add((there.st_dev, there.st_ino))
-                    total += there.st_size
-    return total

@@ -144,7 +144,6 @@ def test_a_wrong_host_config_is_refused(
             {"device_requests": (DeviceRequest(count=-1, capabilities=(("gpu",),)),)},
             'could not select device driver "" with capabilities: [[gpu]]',
         ),
-        ({"storage_opt": {"size": "1G"}}, "--storage-opt is supported only for overlay over xfs"),
         ({"cgroup": "container:x"}, "HostConfig.Cgroup"),
     ],
 )
@@ -152,6 +151,14 @@ def test_what_knarr_does_not_do_is_refused_by_name(host: dict[str, Any], message
     with pytest.raises(Unsupported) as caught:
         checked_host(HostConfig(**host), NO_CONFIG, V1)
     assert message in str(caught.value)
+
+
+def test_the_daemons_size_is_for_containers_without_their_own() -> None:
+    daemons = Defaults(storage_opt={"size": "10G"})
+    assert completed(HostConfig(), V1, daemons).storage_opt == {"size": "10G"}
+    asked = HostConfig(storage_opt={"size": "1G"})
+    assert completed(asked, V1, daemons).storage_opt == {"size": "1G"}
+    assert completed(asked, V1, Defaults()).storage_opt == {"size": "1G"}
 
 
 @pytest.mark.parametrize("port", ["80", "80/tcp", "80-90/udp", "53/UDP", "7/sctp"])

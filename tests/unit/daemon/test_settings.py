@@ -39,6 +39,18 @@ def test_where_containers_log_to_unless_they_say_it_themselves() -> None:
         settings_of(["--log-opt", "x=1"], {})
 
 
+def test_how_much_containers_may_write_that_do_not_say_it_themselves() -> None:
+    assert settings_of([], {}).storage_opt == {}
+    assert settings_of(["--storage-opt", "size=10G"], {}).storage_opt == {"size": "10G"}
+    assert settings_of([], {"KNARR_STORAGE_OPT": "overlay2.size=1g"}).storage_opt == {"size": "1g"}
+    with pytest.raises(InvalidArgument, match="--storage-opt wants size=SIZE, not '10G'"):
+        settings_of(["--storage-opt=10G"], {})
+    with pytest.raises(
+        InvalidArgument, match=r"unknown storage option 'dm\.fs': there is only size"
+    ):
+        settings_of(["--storage-opt=dm.fs=xfs"], {})
+
+
 def test_containers_on_the_default_bridge_reach_each_other_unless_told_otherwise() -> None:
     assert settings_of([], {}).icc
     assert not settings_of([], {"KNARR_ICC": "false"}).icc
