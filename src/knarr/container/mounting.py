@@ -14,6 +14,7 @@ from knarr.container.runtime_mounts import check_propagation
 from knarr.errors import Conflict, InvalidArgument, NotFound
 from knarr.ids import ContainerId
 from knarr.image import ImageService
+from knarr.kernel import mount
 from knarr.spec.record import MountPlan
 from knarr.volume import VolumeService
 
@@ -92,6 +93,9 @@ class Mounter:
         match plan.kind:
             case "bind":
                 _ready_bind(plan)
+                if _leaves_out(plan):
+                    undo.callback(self.mapped.clear, container.id)
+                    return located(plan, self.mapped.alone(container.id, plan))
             case "volume":
                 await self.volumes.fill(plan, rootfs, remap.owners if remap is not None else None)
                 source = await self.volumes.mount(plan, container.id)
@@ -108,13 +112,21 @@ class Mounter:
     async def clear(self, container: Container) -> None:
         """The run has ended."""
         plans = container.record.mounts
-        if any(plan.kind == "volume" for plan in plans):
+        if any(plan.kind == "volume" or not plan.recursive for plan in plans):
             self.mapped.clear(container.id)
         for plan in plans:
             if plan.kind == "volume":
                 await self.volumes.unmount(plan, container.id)
         if any(plan.kind == "image" for plan in plans):
             self.image_mounts.clear(container.id)
+
+
+def _leaves_out(plan: MountPlan) -> bool:
+    """Whether mounts lie beneath the source that are not wanted."""
+    if plan.recursive:
+        return False
+    source = os.path.realpath(plan.source)
+    return any(point != source for point in mount.mounts_beneath(source))
 
 
 def _ready_bind(plan: MountPlan) -> None:
