@@ -130,17 +130,25 @@ class Daemon:
         """knarr's own CLI."""
         return self.run(sys.executable, "-m", "knarr", *argv, timeout=timeout, **options)
 
-    def ask(self, method: str, target: str) -> Any:
+    def ask(self, method: str, target: str, body: object = None) -> Any:
         """The JSON that the engine's API answers; None where it has nothing to say."""
+        status, answer = self.answer(method, target, body)
+        assert status < 400, answer
+        return json.loads(answer) if answer else None
+
+    def answer(self, method: str, target: str, body: object = None) -> tuple[int, bytes]:
+        """Status and body of an answer of any kind. body: sent as JSON."""
         connection = http.client.HTTPConnection("localhost", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(str(self.socket))
         with contextlib.closing(connection):
-            connection.request(method, target)
+            if body is None:
+                connection.request(method, target)
+            else:
+                head = {"Content-Type": "application/json"}
+                connection.request(method, target, json.dumps(body), head)
             answer = connection.getresponse()
-            body = answer.read()
-            assert answer.status < 400, body
-            return json.loads(body) if body else None
+            return answer.status, answer.read()
 
     def clean(self) -> None:
         """Remove containers and networks, end daemon and keeper, and delete the roots."""
