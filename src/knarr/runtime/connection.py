@@ -35,6 +35,10 @@ class RuntimeFailed(KnarrError):
         self.log = log
 
 
+class KeeperEnded(Unavailable):
+    """It was there, and went before it could answer."""
+
+
 class Connection:
     """Messages over one socket of the loop; answers find who asked by number."""
 
@@ -70,14 +74,14 @@ class Connection:
         self._socket.close()
         for answered in self._asked.values():
             if not answered.done():
-                answered.set_exception(Unavailable("the keeper ended"))
+                answered.set_exception(KeeperEnded("the keeper ended"))
         self._asked.clear()
         self.lost.set_result(None)
         self._on_lost()
 
     def _put(self, verb: str, arguments: Message, descriptors: tuple[int, ...]) -> int:
         if not self.open:
-            raise Unavailable("the keeper ended")
+            raise KeeperEnded("the keeper ended")
         self._number += 1
         message = {"id": self._number, "verb": verb, "args": arguments}
         self._waiting.append(Reply(message, descriptors))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from knarr.errors import Unavailable
 from knarr.keeper.wire import PROTOCOL, Message
-from knarr.runtime.connection import Connection, Reply, dial, start_keeper
+from knarr.runtime.connection import Connection, KeeperEnded, Reply, dial, start_keeper
 from knarr.runtime.model import Exit, Running
 
 _BEGINNINGS: Final = {"start", "make_sandbox"}
@@ -77,6 +77,15 @@ class Link:
             return self._connection
 
     async def _meet(self) -> tuple[Connection, tuple[Running, ...]]:
+        """One that is being killed may take a connection, and end before it answers."""
+        for attempt in range(_DIALS):
+            try:
+                return await self._greeted()
+            except KeeperEnded:
+                await asyncio.sleep(_DIAL_SECONDS * attempt)
+        return await self._greeted()
+
+    async def _greeted(self) -> tuple[Connection, tuple[Running, ...]]:
         self._exits.clear()  # the keeper tells those again of which it does not know that we know
         census = _Census()
         connection = await self._connect(census)
