@@ -12,7 +12,6 @@ import argparse
 import os
 import statistics
 import sys
-import tempfile
 import time
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
@@ -21,7 +20,7 @@ from socket import socket
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[1] / "src")]
 
 from knarr.kernel import netlink  # noqa: E402
-from knarr.kernel.namespaces import make_network, remove_network  # noqa: E402
+from knarr.kernel.namespaces import make_network  # noqa: E402
 from knarr.kernel.netlink import Netlink  # noqa: E402
 from support.netns import playing_host  # noqa: E402
 
@@ -31,8 +30,8 @@ GATEWAY = ip_address("10.9.0.1")
 class Host:
     """A bridge, and containers' namespaces that hang on it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.route, self.made = folder, Netlink.open(), 0
+    def __init__(self) -> None:
+        self.route, self.made = Netlink.open(), 0
         self.route.act([netlink.add_bridge("br0", mac="02:42:00:00:00:01", mtu=1500)])
         self.bridge = netlink.link_of(self.route.get(netlink.get_link("br0"))).index
         self.route.act(
@@ -42,22 +41,19 @@ class Host:
             ]
         )
 
-    def namespace(self) -> tuple[str, socket]:
+    def namespace(self) -> tuple[int, socket]:
         """As the keeper makes it."""
         self.made += 1
-        path = str(self.folder / str(self.made))
-        return path, make_network(path)
+        return make_network()
 
-    def plug(self, path: str) -> None:
-        descriptor = os.open(path, os.O_RDONLY)
+    def plug(self, namespace: int) -> None:
         name = f"kv{self.made}"
         self.route.act([
             netlink.add_veth(
                 name, bridge=self.bridge, mtu=1500, peer="eth0", peer_mac="02:42:00:00:00:05",
-                namespace=descriptor,
+                namespace=namespace,
             )
         ])  # fmt: skip
-        os.close(descriptor)
 
     def address(self, sock: socket, *, mac: bool) -> None:
         inside = Netlink(sock)
@@ -71,33 +67,33 @@ class Host:
 
     def cold(self) -> float:
         before = time.process_time()
-        path, sock = self.namespace()
-        self.plug(path)
+        namespace, sock = self.namespace()
+        self.plug(namespace)
         self.address(sock, mac=False)
         took = time.process_time() - before
-        self.end(path, sock)
+        self.end(namespace, sock)
         return took
 
     def pooled(self) -> float:
-        path, sock = self.namespace()
-        self.plug(path)
+        namespace, sock = self.namespace()
+        self.plug(namespace)
         before = time.process_time()
         self.address(sock, mac=True)
         took = time.process_time() - before
-        self.end(path, sock)
+        self.end(namespace, sock)
         return took
 
-    def end(self, path: str, sock: socket) -> None:
+    def end(self, namespace: int, sock: socket) -> None:
         sock.close()
-        remove_network(path)
+        os.close(namespace)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=200)
     rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory() as folder, playing_host():
-        host = Host(Path(folder))
+    with playing_host():
+        host = Host()
         turns = [(host.cold(), host.pooled()) for _ in range(rounds)]
     cold, pooled = (statistics.median(each) * 1000 for each in zip(*turns, strict=True))
     print(

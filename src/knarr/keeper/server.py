@@ -160,6 +160,13 @@ class Server:
         loop.watch(self._listening.fileno(), READ, self._on_daemon)
         # Of an earlier keeper; they wait for the daemon, which has what was kept of them.
         self._orphans = {alive.key: alive for alive in journal.alive()}
+        self._sandboxes.recover(
+            {
+                key.container: (alive.pid, alive.started_ticks)
+                for key, alive in self._orphans.items()
+                if not key.exec
+            }
+        )
         self._leave_if_lonely()
 
     # Connections.

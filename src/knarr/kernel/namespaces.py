@@ -1,4 +1,4 @@
-"""Namespaces: leave one, enter one, keep one alive by a name in the filesystem."""
+"""Namespaces: leave one, enter one, keep one alive by a descriptor."""
 
 import ctypes
 import errno
@@ -17,10 +17,10 @@ CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWNET: Final = 0x40000000
 
-_MS_BIND: Final = 0x1000
 _MS_REC: Final = 0x4000
 _MS_PRIVATE: Final = 1 << 18
 _MNT_DETACH: Final = 2
+_UMOUNT_NOFOLLOW: Final = 8
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
@@ -47,18 +47,14 @@ def setns(descriptor: int, kind: int) -> None:
 
 
 @contextmanager
-def inside_network(path: str) -> Iterator[None]:
-    """The calling thread is in the network namespace at ``path`` for a while.
+def inside_network(namespace: int) -> Iterator[None]:
+    """The calling thread is in the network namespace behind a descriptor for a while.
 
     Only for a program of one thread: others would stay where they are.
     """
     home = os.open(_OWN_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        there = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(there, CLONE_NEWNET)
-        finally:
-            os.close(there)
+        setns(namespace, CLONE_NEWNET)
         try:
             yield
         finally:
@@ -67,28 +63,31 @@ def inside_network(path: str) -> Iterator[None]:
         os.close(home)
 
 
-def make_network(path: str) -> socket.socket:
-    """A new network namespace, kept at ``path``, its loopback up; a netlink socket inside it.
+def make_network() -> tuple[int, socket.socket]:
+    """A descriptor of a new network namespace, its loopback up, and a netlink socket inside it.
 
-    The file is made, with a bind mount on it. Only for a program of one thread. Whatever fails,
-    neither file nor mount is left, and the caller is where it was.
+    Only for a program of one thread. Whatever fails, nothing is left, and the caller is where it
+    was.
     """
     home = os.open(_OWN_NETWORK, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+        unshare(CLONE_NEWNET)
         try:
-            unshare(CLONE_NEWNET)
-            try:
-                _mount(_OWN_NETWORK.encode(), path.encode(), None, _MS_BIND, None, about=path)
-                raise_loopback()
-                return open_netlink()
-            finally:
-                setns(home, CLONE_NEWNET)
-        except OSError:
-            remove_network(path)
-            raise
+            return _furnished(os.open(_OWN_NETWORK, os.O_RDONLY | os.O_CLOEXEC))
+        finally:
+            setns(home, CLONE_NEWNET)
     finally:
         os.close(home)
+
+
+def _furnished(namespace: int) -> tuple[int, socket.socket]:
+    """The caller is inside."""
+    try:
+        raise_loopback()
+        return namespace, open_netlink()
+    except OSError:
+        os.close(namespace)
+        raise
 
 
 def make_user(owners: Owners) -> int:
@@ -100,25 +99,17 @@ def make_user(owners: Owners) -> int:
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def make_network_of(user: int, path: str) -> socket.socket:
+def make_network_of(user: int) -> tuple[int, socket.socket]:
     """As ``make_network``, but the user namespace behind ``user`` owns it: its root rules there."""
 
     def leave() -> None:
         setns(user, CLONE_NEWUSER)
         unshare(CLONE_NEWNET)
 
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
-    try:
-        with _elsewhere(leave) as child:
-            _mount(
-                f"/proc/{child}/ns/net".encode(), path.encode(), None, _MS_BIND, None, about=path
-            )
-        with inside_network(path):
-            raise_loopback()
-            return open_netlink()
-    except OSError:
-        remove_network(path)
-        raise
+    with _elsewhere(leave) as child:
+        namespace = os.open(f"/proc/{child}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    with inside_network(namespace):
+        return _furnished(namespace)
 
 
 @contextmanager
@@ -161,9 +152,9 @@ def _leave(leave: Callable[[], None], tell: int, wait: int, let_go: int) -> NoRe
 
 
 def remove_network(path: str) -> None:
-    """Let go of the namespace at ``path``; the kernel ends it when nobody is left inside."""
+    """Take away the name of a namespace: a link, or a bind mount as knarr 0.1 made them."""
     try:
-        _umount2(path.encode(), _MNT_DETACH, about=path)
+        _umount2(path.encode(), _MNT_DETACH | _UMOUNT_NOFOLLOW, about=path)
     except OSError as error:
         if error.errno not in _NOT_MOUNTED:
             raise

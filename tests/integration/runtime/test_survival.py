@@ -10,11 +10,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contract.runtime import until_logged, until_nothing_is_left
+from knarr.errors import KnarrError
+from knarr.keeper.wire import new_socket
 from knarr.kernel.process import exit_code_of, open_process
-from knarr.runtime import Keeper
+from knarr.runtime import Keeper, Launch
 from support.boxes import Boxes, read_all
 
 pytestmark = pytest.mark.needs("namespaces", "busybox", "crun")
@@ -25,7 +28,7 @@ SLOWLY = ("sh", "-c", "i=0; while [ $i -lt 60 ]; do echo $i; i=$((i+1)); sleep 0
 # A daemon: it starts what is asked for, and then hears exits until it is killed.
 DAEMON = """
 import asyncio, pickle, sys
-from knarr.runtime import Keeper
+from knarr.runtime import Keeper, Launch
 
 async def main():
     run_root, launches = pickle.load(sys.stdin.buffer)
@@ -155,6 +158,57 @@ async def test_a_container_that_ends_with_its_keeper_is_accounted_for(boxes: Box
     await until_nothing_is_left(boxes, running.id)
 
 
+async def test_a_network_namespace_outlives_the_keeper_by_its_processes(boxes: Boxes) -> None:
+    container_id, network, launch = await networked(boxes)
+    running = await boxes.keeper.start(launch)
+    inside = os.stat(f"/proc/{running.pid}/ns/net").st_ino
+    link = boxes.keeper.run_root / "netns" / container_id
+    assert link.stat().st_ino == os.stat(network).st_ino == inside
+    other, gone, _ = await networked(boxes)  # nobody lives there
+    kill(boxes.keeper.pid)
+    await boxes.keeper.ensure()
+    assert link.stat().st_ino == inside
+    again = await boxes.keeper.open_sandbox(container_id)
+    again.netlink.close()
+    assert os.stat(again.path).st_ino == inside
+    assert not Path(gone).exists()
+    with pytest.raises(KnarrError, match="is gone"):
+        await boxes.keeper.open_sandbox(other)
+    for each in (container_id, other):
+        await boxes.keeper.remove_sandbox(each)
+    assert os.listdir(link.parent) == []
+
+
+async def networked(boxes: Boxes) -> tuple[str, str, Launch]:
+    """A launch in a network namespace of the keeper's that has its name, and the path of that."""
+    launch = boxes.launch(boxes.spec("sleep", "1000"))
+    sandbox = await boxes.keeper.make_sandbox(launch.id)
+    sandbox.netlink.close()
+    linux = launch.spec.linux
+    joined = tuple(
+        msgspec.structs.replace(each, path=sandbox.path) if each.type == "network" else each
+        for each in linux.namespaces
+    )
+    spec = msgspec.structs.replace(
+        launch.spec, linux=msgspec.structs.replace(linux, namespaces=joined)
+    )
+    return launch.id, sandbox.path, replace(launch, spec=spec)
+
+
+async def test_a_namespace_of_an_earlier_version_is_found_and_removed(boxes: Boxes) -> None:
+    """knarr 0.1 kept them by bind mounts, and they outlive its keeper."""
+    await boxes.keeper.ensure()
+    path = boxes.keeper.run_root / "netns/old"
+    path.touch()
+    subprocess.run(["unshare", f"--net={path}", "true"], check=True)
+    there = path.stat().st_ino
+    found = await boxes.keeper.open_sandbox("old")
+    found.netlink.close()
+    assert os.stat(found.path).st_ino == there
+    await boxes.keeper.remove_sandbox("old")
+    assert os.listdir(path.parent) == []
+
+
 async def test_a_terminal_outlives_the_keeper(boxes: Boxes) -> None:
     spec = boxes.spec("sh", "-c", "echo up; read line; echo got $line; stty size", terminal=True)
     launch = boxes.launch(spec, stdin=True)
@@ -178,6 +232,18 @@ async def test_with_both_killed_containers_are_still_found(boxes: Boxes) -> None
     assert (await boxes.exit_of(ids[0])).code == 137
     await boxes.keeper.signal(ids[1], signal.SIGKILL)
     assert (await boxes.exit_of(ids[1])).code == 137
+
+
+async def test_a_keeper_that_ends_before_it_answers_is_followed_by_another(boxes: Boxes) -> None:
+    boxes.keeper.run_root.mkdir()
+    folder = os.open(boxes.keeper.run_root, os.O_PATH)
+    with new_socket() as dying:
+        dying.bind(f"/proc/self/fd/{folder}/keeper.sock")
+        os.close(folder)
+        dying.listen()
+        meeting = asyncio.create_task(boxes.keeper.ensure())
+        (await asyncio.to_thread(dying.accept))[0].close()
+    assert await meeting == ()
 
 
 async def test_there_is_one_keeper_for_a_run_folder(boxes: Boxes) -> None:
