@@ -11,43 +11,47 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from knarr.build import foldertable
+from knarr.build.foldercontents import FolderContents, changed
 from knarr.build.foldertable import Files, Known, Stamp, may_change_unseen
-from knarr.build.merkle import combined, joined, own_part
+from knarr.build.merkle import combined, joined, own_part, said, said_file
 from knarr.build.tree import Entry, implied_directory
-from knarr.errors import Conflict, NotFound
-from knarr.kernel.openat2 import RESOLVE_NO_SYMLINKS, openat2
+from knarr.errors import NotFound
+from knarr.kernel.openat2 import RESOLVE_NO_SYMLINKS, open_directory, openat2
 from knarr.patterns import IgnoreRules
 from knarr.snapshot.tar import Member, header
 
-_PIECE_BYTES: Final = 1 << 20
 _STAMP: Final = attrgetter(
     "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_nlink"
 )  # fmt: skip
+_MODE: Final = itemgetter(0)
 _CHANGED: Final = itemgetter(3)
 _FORMAT: Final = 0o170000  # of a mode: the kind of file
 _KINDS: Final = {
     stat.S_IFREG: header.REGULAR, stat.S_IFDIR: header.DIRECTORY, stat.S_IFLNK: header.SYMLINK,
     stat.S_IFIFO: header.FIFO,
 }  # fmt: skip
+_UNKNOWN: Final[tuple[Stamp, bytes]] = ((), b"")
 
 
 class _Listing(NamedTuple):
     """A directory as it was when it was looked at.
 
-    names: in order. stamps: of all of them. folders: names of directories. digest: of all stamps,
-    of directories the mode alone; empty where one may yet change and keep its stamp.
+    names: in order. stamps: of all of them. folders, files: names of directories, of regular files.
+    digest: of all stamps, of directories the mode alone; empty where one may yet change and keep
+    its stamp.
     """
 
     device: int
     names: list[str]
     stamps: dict[str, Stamp]
     folders: list[str]
+    files: list[str]
     digest: bytes
 
 
@@ -65,14 +69,16 @@ class FolderContext:
         self._looked_ns = time.time_ns()
         self._known = foldertable.load(table, self._path)
         self._listings: dict[str, _Listing] = {}
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, list[Entry]] = {}  # by directory
         self._files: dict[str, Files] = {}  # by directory: what was known of it, and found since
         self._found: set[str] = set()  # directories with digests that the table does not have
         self._own: dict[str, bytes] = {}
+        self._contents = FolderContents(self._root)
         self._lock = threading.RLock()  # stages side by side ask for keys in threads
 
     def close(self) -> None:
         """Remember the digests for the next build."""
+        self._contents.close()
         os.close(self._root)
         now = {path: self._record(path) for path in self._found}
         if any(self._known.get(path) != record for path, record in now.items()):
@@ -119,14 +125,30 @@ class FolderContext:
     def entry(self, path: str) -> Entry | None:
         if not path:
             return implied_directory("")
-        found = self._entry(path)
-        if found is None or found.digest or found.member.kind != header.REGULAR:
-            return found
-        found = self._entries[path] = found._replace(digest=self._digest(found))
-        return found
+        folder, _, name = path.rpartition("/")
+        listing = self._listing(folder)
+        stamp = listing.stamps.get(name)
+        if stamp is None or stamp[0] & _FORMAT not in _KINDS:
+            return None
+        is_file = stat.S_ISREG(stamp[0])
+        digest = self._digests(folder, listing, [name])[name][1] if is_file else b""
+        return self._described(folder, name, stamp, listing.device, digest)
 
     def names(self, path: str) -> list[str]:
         return self._listing(path).names
+
+    def listed(self, path: str) -> list[Entry]:
+        with self._lock:
+            if path not in self._entries:
+                listing = self._listing(path)
+                stamps, files = listing.stamps, self._digests(path, listing, listing.files)
+                self._entries[path] = [
+                    self._described(
+                        path, name, stamps[name], listing.device, files.get(name, _UNKNOWN)[1]
+                    )
+                    for name in listing.names
+                ]
+            return self._entries[path]
 
     def beneath(self, path: str) -> bytes:
         """As merkle.beneath says; directories that are as they were are not looked into."""
@@ -142,11 +164,19 @@ class FolderContext:
         listing, known = self._listing(path), self._known.get(path)
         if known is not None and known.own and known.stamps == listing.digest:
             return known.own
-        entries = (self.entry(joined(path, name)) for name in listing.names)
-        self._own[path] = own_part(each for each in entries if each is not None)
-        self._files_of(path)
+        self._own[path] = own_part(self._said(path, listing))
         self._found.add(path)
         return self._own[path]
+
+    def _said(self, path: str, listing: _Listing) -> Iterator[bytes]:
+        files = self._digests(path, listing, listing.files)
+        for name in listing.names:
+            stamp = listing.stamps[name]
+            mode, size, *_ = stamp
+            if mode & _FORMAT == stat.S_IFREG:
+                yield said_file(os.fsencode(name), stat.S_IMODE(mode), size, files[name][1])
+            else:
+                yield said(self._described(path, name, stamp, listing.device, b""))
 
     # What is there
 
@@ -158,25 +188,24 @@ class FolderContext:
 
     def _scan(self, path: str) -> _Listing:
         """A directory's names, each looked at once."""
+        rules = self._rules
         try:
-            folder = openat2(
-                self._root, path or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=RESOLVE_NO_SYMLINKS
-            )
+            folder = open_directory(self._root, path, resolve=RESOLVE_NO_SYMLINKS)
         except OSError:
-            return _Listing(0, [], {}, [], b"")
+            return _Listing(0, [], {}, [], [], b"")
         try:
             device = os.fstat(folder).st_dev
             with os.scandir(folder) as found:
                 stamps = {
                     each.name: _STAMP(each.stat(follow_symlinks=False))
                     for each in found
-                    if self._rules is None or self._is_in(path, each)
+                    if rules is None or self._is_in(path, each)
                 }
         except FileNotFoundError as error:
-            raise _changed(path or self._path) from error
+            raise changed(path or self._path) from error
         finally:
             os.close(folder)
-        return self._listed(device, stamps)
+        return self._listed_all(device, stamps)
 
     def _is_in(self, path: str, each: "os.DirEntry[str]") -> bool:
         """A directory that the rules exclude is there if something in it is."""
@@ -189,52 +218,35 @@ class FolderContext:
             and bool(self.names(inner))
         )
 
-    def _listed(self, device: int, stamps: dict[str, Stamp]) -> _Listing:
-        names: list[str] = []
+    def _listed_all(self, device: int, stamps: dict[str, Stamp]) -> _Listing:
+        names = files = sorted(stamps)
         folders: list[str] = []
-        seen: list[tuple[str, object]] = []
-        changed_ns = 0
-        for name in sorted(stamps):
-            stamp = stamps[name]
-            kind = stamp[0] & _FORMAT
-            if kind not in _KINDS:
-                continue
-            names.append(name)
-            if kind == stat.S_IFDIR:
-                folders.append(name)
-                seen.append((name, stamp[0]))
-            else:
-                seen.append((name, stamp))
-                changed_ns = max(changed_ns, stamp[3])
+        ordered = [stamps[name] for name in names]
+        if any(not stat.S_ISREG(mode) for mode in set(map(_MODE, ordered))):
+            names = [name for name in names if stamps[name][0] & _FORMAT in _KINDS]
+            folders = [name for name in names if stat.S_ISDIR(stamps[name][0])]
+            files = [name for name in names if stat.S_ISREG(stamps[name][0])]
+            ordered = [
+                (mode, 0, 0, 0) if stat.S_ISDIR(mode := stamps[name][0]) else stamps[name]
+                for name in names
+            ]
         digest = b""
-        if not may_change_unseen(changed_ns, self._looked_ns):
-            digest = hashlib.sha256(marshal.dumps((device, seen), 2)).digest()
-        return _Listing(device, names, stamps, folders, digest)
+        if not may_change_unseen(max(map(_CHANGED, ordered), default=0), self._looked_ns):
+            digest = hashlib.sha256(marshal.dumps((device, names, ordered), 2)).digest()
+        return _Listing(device, names, stamps, folders, files, digest)
 
-    def _entry(self, path: str) -> Entry | None:
-        """Without the digest that it may have."""
-        found = self._entries.get(path)
-        if found is None:
-            parent, _, name = path.rpartition("/")
-            listing = self._listing(parent)
-            stamp = listing.stamps.get(name)
-            found = self._described(path, stamp, listing.device) if stamp else None
-            if found is not None:
-                self._entries[path] = found
-        return found
-
-    def _described(self, path: str, stamp: Stamp, device: int) -> Entry | None:
+    def _described(self, folder: str, name: str, stamp: Stamp, device: int, digest: bytes) -> Entry:
         mode, size, mtime_ns, _, inode, links = stamp
-        kind = _KINDS.get(mode & _FORMAT)
-        if kind is None:
-            return None
+        path = f"{folder}/{name}" if folder else name
+        kind = _KINDS[mode & _FORMAT]
         link = self._link(path) if kind == header.SYMLINK else b""
         size = size if kind == header.REGULAR else 0
         member = Member(
-            os.fsencode(path), kind, stat.S_IMODE(mode), 0, 0, size, mtime_ns, link, stored=size,
+            path.encode(errors="surrogateescape"), kind, mode & 0o7777, 0, 0, size, mtime_ns, link,
+            stored=size,
         )  # fmt: skip
-        linked = kind == header.REGULAR and links > 1
-        return Entry(path, member, b"", (device, inode) if linked else None)
+        linked = links > 1 and kind == header.REGULAR
+        return Entry(path, member, digest, (device, inode) if linked else None)
 
     def _link(self, path: str) -> bytes:
         parent, _, name = path.rpartition("/")
@@ -245,7 +257,7 @@ class FolderContext:
             finally:
                 os.close(folder)
         except OSError as error:
-            raise _changed(path) from error
+            raise changed(path) from error
 
     # Contents
 
@@ -255,48 +267,19 @@ class FolderContext:
             self._files[folder] = foldertable.unpack(known.files) if known else {}
         return self._files[folder]
 
-    def _digest(self, entry: Entry) -> bytes:
-        folder, _, name = entry.path.rpartition("/")
-        files, stamp = self._files_of(folder), self._listing(folder).stamps[name]
-        known = files.get(name)
-        if known is not None and known[0] == stamp:
-            return known[1]
-        sha = hashlib.sha256()
-        for piece in self._content(entry):
-            sha.update(piece)
-        files[name] = (stamp, sha.digest())
-        self._found.add(folder)
-        return sha.digest()
+    def _digests(self, folder: str, listing: _Listing, names: Iterable[str]) -> Files:
+        """What is known of a directory's files, with those of that name among it."""
+        with self._lock:
+            files, stamps = self._files_of(folder), listing.stamps
+            missing = {
+                name: stamps[name] for name in names if files.get(name, _UNKNOWN)[0] != stamps[name]
+            }
+            if missing:
+                for name, digest in self._contents.digests(folder, missing).items():
+                    files[name] = (stamps[name], digest)
+                self._found.add(folder)
+            return files
 
     def read(self, entry: Entry) -> Iterator[bytes]:
         """Raises Conflict if the file is no longer what its digest says: the cache would lie."""
-        sha = hashlib.sha256()
-        for piece in self._content(entry):
-            sha.update(piece)
-            yield piece
-        if entry.digest and sha.digest() != entry.digest:
-            raise _changed(entry.path)
-
-    def _content(self, entry: Entry) -> Iterator[bytes]:
-        try:
-            fd = openat2(
-                self._root,
-                entry.path,
-                os.O_RDONLY | os.O_NOFOLLOW,
-                resolve=RESOLVE_NO_SYMLINKS,
-            )
-        except OSError as error:
-            raise _changed(entry.path) from error
-        left = entry.member.size
-        try:
-            while left and (piece := os.read(fd, min(left, _PIECE_BYTES))):
-                left -= len(piece)
-                yield piece
-        finally:
-            os.close(fd)
-        if left:
-            raise _changed(entry.path)
-
-
-def _changed(path: str) -> Conflict:
-    return Conflict(f"{path} changed while the build was reading it")
+        return self._contents.read(entry.path, entry.member.size, entry.digest)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from knarr.build.ops import InlineFile
-from knarr.build.tree import Entry, implied_directory
+from knarr.build.tree import Entry, each_entry, implied_directory
 from knarr.snapshot.tar import Member, header
 
 
@@ -26,6 +26,9 @@ class InlineTree:
 
     def names(self, path: str) -> list[str]:
         return [] if path else sorted(self._content)
+
+    def listed(self, path: str) -> list[Entry]:
+        return each_entry(self, path)
 
     def read(self, entry: Entry) -> Iterator[bytes]:
         yield self._content[entry.path]

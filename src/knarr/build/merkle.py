@@ -30,8 +30,8 @@ def beneath(tree: Tree, top: str) -> bytes:
     own: dict[str, bytes] = {}
 
     def folders(path: str) -> list[str]:
-        entries = [entry for name in tree.names(path) if (entry := tree.entry(joined(path, name)))]
-        own[path] = own_part(with_digest(tree, entry) for entry in entries)
+        entries = tree.listed(path)
+        own[path] = own_part(said(with_digest(tree, entry)) for entry in entries)
         return [entry.path for entry in entries if entry.is_directory]
 
     return combined(top, folders, own.__getitem__)
@@ -55,12 +55,9 @@ def combined(
     return digests[top]
 
 
-def own_part(entries: Iterable[Entry]) -> bytes:
-    """Of what is in one directory, by name; the directories in it with their mode alone."""
-    sha = hashlib.sha256()
-    for entry in entries:
-        sha.update(said(entry))
-    return sha.digest()
+def own_part(lines: Iterable[bytes]) -> bytes:
+    """Of what is ``said`` of each entry of one directory, by name."""
+    return hashlib.sha256(b"".join(lines)).digest()
 
 
 def said(entry: Entry) -> bytes:
@@ -74,6 +71,11 @@ def said(entry: Entry) -> bytes:
     for key, value in sorted(member.xattrs.items()):
         text += b" %d:%s%d:%s" % (len(key), key, len(value), value)
     return text + b"\n"
+
+
+def said_file(name: bytes, mode: int, size: int, digest: bytes) -> bytes:
+    """The same of a regular file of root's without attributes, as contexts have them."""
+    return b"%d:%s0 %d 0 0 %d 0: 0 0 %s\n" % (len(name), name, mode, size, digest)
 
 
 def joined(folder: str, name: str) -> str:

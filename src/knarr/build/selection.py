@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, NamedTuple
 
 from knarr.build.tree import Entry, Tree, resolve, walk
 from knarr.errors import NotFound
@@ -106,8 +106,7 @@ def _not_found(path: str, more: str) -> NotFound:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """An entry and where in the new layer it goes, without a slash in front."""
 
     path: str
@@ -139,10 +138,11 @@ def place(
     root = _joined(destination, picked.name) if parents else destination
     yield Placed(root, entry, top=True)
     prefix = len(entry.path) + 1 if entry.path else 0
+    lead = f"{root}/" if root else ""
     for inner in walk(tree, entry.path, exclude.prunes if exclude else None):
         relative = inner.path[prefix:]
-        if not (exclude and exclude.excludes(relative if not parents else inner.path)):
-            yield Placed(_joined(root, relative), inner)
+        if exclude is None or not exclude.excludes(inner.path if parents else relative):
+            yield Placed(lead + relative, inner)
 
 
 def _source_path(picked: Picked, entry: Entry) -> str:

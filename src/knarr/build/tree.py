@@ -57,6 +57,10 @@ class Tree(Protocol):
         """What is in a directory, by name; empty for what is none."""
         ...
 
+    def listed(self, path: str) -> list[Entry]:
+        """What ``entry`` says of each of them."""
+        ...
+
     def read(self, entry: Entry) -> Iterator[bytes | memoryview]:
         """The content of a regular file, in pieces that do not change afterwards."""
         ...
@@ -97,19 +101,21 @@ def walk(tree: Tree, top: str, prune: Callable[[str], bool] | None = None) -> It
 
     prune: directories, by path, into which nobody needs to look.
     """
-    open_folders = [(top, iter(tree.names(top)))]
+    open_folders = [iter(tree.listed(top))]
     while open_folders:
-        folder, names = open_folders[-1]
-        name = next(names, None)
-        if name is None:
+        for entry in open_folders[-1]:
+            yield entry
+            if entry.is_directory and not (prune and prune(entry.path)):
+                open_folders.append(iter(tree.listed(entry.path)))
+                break
+        else:
             open_folders.pop()
-            continue
-        entry = tree.entry(f"{folder}/{name}" if folder else name)
-        if entry is None:
-            continue
-        yield entry
-        if entry.is_directory and not (prune and prune(entry.path)):
-            open_folders.append((entry.path, iter(tree.names(entry.path))))
+
+
+def each_entry(tree: Tree, path: str) -> list[Entry]:
+    """``listed`` of a tree that has no shorter way to them."""
+    found = (tree.entry(f"{path}/{name}" if path else name) for name in tree.names(path))
+    return [entry for entry in found if entry is not None]
 
 
 def implied_directory(path: str, mtime_ns: int = 0) -> Entry:
@@ -177,6 +183,10 @@ class ArchiveTree:
     def names(self, path: str) -> list[str]:
         return sorted(self.children.get(path, ()))
 
+    def listed(self, path: str) -> list[Entry]:
+        lead = f"{path}/" if path else ""
+        return [self.entries[lead + name] for name in self.names(path)]
+
     def read(self, entry: Entry) -> Iterator[memoryview]:
         content = memoryview(self.data)[entry.member.start :][: entry.member.stored]
         for start in range(0, len(content), _PIECE_BYTES):
@@ -210,6 +220,9 @@ class FolderTree:
             return sorted(os.listdir(self._enter(path)))
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def listed(self, path: str) -> list[Entry]:
+        return each_entry(self, path)
 
     def read(self, entry: Entry) -> Iterator[bytes]:
         parent, _, name = entry.path.rpartition("/")

@@ -2,15 +2,17 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from knarr.build.folder import FolderContext
-from knarr.build.foldertable import may_change_unseen
+from knarr.build.foldercontents import FolderContents
+from knarr.build.foldertable import Stamp, may_change_unseen
 from knarr.build.merkle import beneath
 from knarr.build.tree import ArchiveTree, Entry, walk
+from knarr.errors import Conflict
 from knarr.patterns import IgnoreRules
 from knarr.snapshot.tar import Member, header
 
@@ -47,13 +49,13 @@ class Looking:
         parsed = IgnoreRules.parse(rules) if rules else None
         context = FolderContext(self.folder, parsed, table)
         context._looked_ns += later_ns
-        content = context._content
+        digests = context._contents.digests
 
-        def noted(entry: Entry) -> object:
-            self.reads.append(entry.path)
-            return content(entry)
+        def noted(folder: str, files: Mapping[str, Stamp]) -> dict[str, bytes]:
+            self.reads += [f"{folder}/{name}" if folder else name for name in files]
+            return digests(folder, files)
 
-        context._content = noted  # type: ignore[method-assign,assignment]
+        context._contents.digests = noted  # type: ignore[method-assign]
         return context
 
     def digest(self, rules: str = "", *, later_ns: int = _HOUR_NS) -> bytes:
@@ -267,3 +269,81 @@ def test_folders_may_lie_as_deep_as_the_kernel_lets_them() -> None:
     tree.add(Entry(path, Member(path.encode(), header.DIRECTORY, 0o755, 0, 0, 0, 0)))
     assert sum(1 for _ in walk(tree, "")) == 2000
     assert len(beneath(tree, "")) == 32
+
+
+def _copied(context: FolderContext, path: str) -> bytes:
+    entry = context.entry(path)
+    assert entry is not None
+    return b"".join(context.read(entry))
+
+
+def test_a_layer_gets_what_the_digest_was_made_of(looking: Looking) -> None:
+    context = looking.open()
+    beneath(context, "")
+    (looking.folder / "a").write_text("Z")
+    assert _copied(context, "a") == b"A"
+    context.close()
+
+
+def test_what_changes_between_the_digest_and_the_copy_is_noticed(looking: Looking) -> None:
+    """Where it was not kept: because it is large, was copied before, or not read this time."""
+    (looking.folder / "large").write_bytes(b"A" * 300_000)
+    context = looking.open(later_ns=_HOUR_NS)
+    beneath(context, "")
+    assert _copied(context, "a") == b"A"
+    for name in ("a", "large"):
+        with (looking.folder / name).open("r+") as file:
+            file.write("Z")
+        with pytest.raises(Conflict, match=f"{name} changed while the build was reading it"):
+            _copied(context, name)
+    assert _copied(context, "b") == b"B"
+    context.close()
+    context = looking.open(later_ns=_HOUR_NS)
+    beneath(context, "")
+    (looking.folder / "src/c").write_text("Z")
+    with pytest.raises(Conflict, match="src/c changed"):
+        _copied(context, "src/c")
+    context.close()
+
+
+def _becomes_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("size", [2, 5000])
+@pytest.mark.parametrize(
+    "change",
+    [
+        Path.unlink,
+        _becomes_a_pipe,
+        lambda path: path.write_bytes(path.read_bytes()[1:]),
+        lambda path: path.write_bytes(path.read_bytes() + b"more"),
+    ],
+    ids=["gone", "a pipe", "shorter", "longer"],
+)
+def test_what_is_no_longer_as_it_was_found_is_noticed(
+    looking: Looking, size: int, change: Callable[[Path], object]
+) -> None:
+    path = looking.folder / "a"
+    path.write_bytes(bytes(size))
+    context = looking.open()
+    context.names("")
+    change(path)
+    with pytest.raises(Conflict, match="a changed while the build was reading it"):
+        beneath(context, "")
+    context.close()
+
+
+def test_more_is_read_than_can_be_kept(looking: Looking) -> None:
+    root = os.open(looking.folder, os.O_RDONLY | os.O_DIRECTORY)
+    contents = FolderContents(root, kept_bytes=1)
+    stamp = (0, 1, 0, 0, 0, 1)
+    digests = contents.digests("", {"a": stamp, "b": stamp})
+    (looking.folder / "a").write_text("Z")
+    (looking.folder / "b").write_text("Z")
+    assert list(contents.read("a", 1, digests["a"])) == [b"A"]
+    with pytest.raises(Conflict):
+        list(contents.read("b", 1, digests["b"]))
+    contents.close()
+    os.close(root)
