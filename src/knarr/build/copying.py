@@ -59,8 +59,8 @@ class Copying:
             made_ns=made_ns,
         )
 
-    def write(self, sink: Sink) -> int:
-        """The layer's archive; returns the newest time of what was copied, in nanoseconds."""
+    def write(self, sink: Sink) -> list[Member]:
+        """The layer's archive; returns its members."""
         op = self._op
         destination = op.destination.strip("/")
         found = [
@@ -74,7 +74,11 @@ class Copying:
         with ExitStack() as archives:
             for tree, selection, picked in found:
                 self._add(tree, selection, picked, destination, archives, into=into)
-            self._draft.write(sink)
+            return self._draft.write(sink)
+
+    @property
+    def newest_ns(self) -> int:
+        """The newest time of what was copied, in nanoseconds."""
         return self._draft.newest_ns
 
     def _is_directory(self, path: str) -> bool:
@@ -116,6 +120,7 @@ class Copying:
             self._draft.put(placed.path, tree, placed.entry, self._changed(placed.entry))
 
     def _changed(self, entry: Entry) -> Member:
+        """With the owner and mode that the instruction asks for."""
         member = entry.member
         if self._owner is not None:
             member = member._replace(uid=self._owner[0], gid=self._owner[1])

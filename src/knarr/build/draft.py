@@ -31,6 +31,9 @@ class EmptyTree:
     def names(self, path: str) -> list[str]:  # noqa: ARG002
         return []
 
+    def listed(self, path: str) -> list[Entry]:  # noqa: ARG002
+        return []
+
     def read(self, entry: Entry) -> Iterator[bytes]:  # noqa: ARG002
         return iter(())
 
@@ -60,6 +63,7 @@ class LayerDraft:
         self._made_ns = made_ns
         self._drafted: dict[str, _Drafted] = {}
         self._real: dict[str, str] = {"": ""}
+        self._new: set[str] = set()  # real paths of directories that the base does not have
         self.newest_ns = 0  # of all that came from a source, in whole seconds as in the archive
 
     def __len__(self) -> int:
@@ -80,17 +84,19 @@ class LayerDraft:
         A directory that the base has gets the new mode and owner, too.
         Raises InvalidArgument where a file stands in the way of a directory or the reverse.
         """
-        self.newest_ns = max(self.newest_ns, member.mtime_ns // _SECOND_NS * _SECOND_NS)
+        if member.mtime_ns >= self.newest_ns + _SECOND_NS:
+            self.newest_ns = member.mtime_ns // _SECOND_NS * _SECOND_NS
         if entry.is_directory:
             real = self._real_directory(path)
         else:
             parent, _, name = path.rpartition("/")
             folder = self._directory(parent)
             real = f"{folder}/{name}" if folder else name
-            self._refuse_directory(real)
+            self._refuse_directory(folder, real)
         if real:
             self._drafted[real] = _Drafted(self._dated(member), entry, tree)
-        self._parents(real)
+        if entry.is_directory:
+            self._parents(real)
 
     def keep(self, path: str) -> bool:
         """A directory as the base has it; False if the base has none."""
@@ -105,7 +111,9 @@ class LayerDraft:
     def _directory(self, path: str, mode: int = 0o755) -> str:
         """The directory's real path; drafted as the base has it, or made up."""
         real = self._real_directory(path)
-        if real and real not in self._drafted:
+        if real in self._drafted:
+            return real  # and so are those above it
+        if real:
             there = self._base.entry(real)
             if there is not None:
                 self._drafted[real] = _Drafted(there.member, there, self._base)
@@ -133,7 +141,7 @@ class LayerDraft:
         parent, _, name = path.rpartition("/")
         folder = self._real_directory(parent)
         real = f"{folder}/{name}" if folder else name
-        there = self._base.entry(real)
+        there = self._there(folder, real)
         if there is not None and there.is_symlink and self._follow:
             found = resolve(self._base, real)
             real = found.path if found else _dangling(self._base, real)
@@ -144,11 +152,17 @@ class LayerDraft:
         if drafted is None and there is not None and not there.is_directory:
             raise InvalidArgument(f"cannot copy to non-directory: /{path}")
         self._real[path] = real
+        if there is None:
+            self._new.add(real)
         return real
 
-    def _refuse_directory(self, real: str) -> None:
+    def _there(self, folder: str, path: str) -> Entry | None:
+        """What the base has at a real path; it is not asked for what can only be missing."""
+        return None if folder in self._new else self._base.entry(path)
+
+    def _refuse_directory(self, folder: str, real: str) -> None:
         drafted = self._drafted.get(real)
-        there = drafted.entry if drafted else self._base.entry(real)
+        there = drafted.entry if drafted else self._there(folder, real)
         if there is not None and there.is_directory:
             raise InvalidArgument(f"cannot overwrite directory /{real} with a file")
 
@@ -159,21 +173,34 @@ class LayerDraft:
 
     # Bytes
 
-    def write(self, sink: Callable[[bytes | memoryview], None]) -> None:
-        """The archive, in pieces that do not change afterwards."""
-        for piece in self.pieces():
+    def write(self, sink: Callable[[bytes | memoryview], None]) -> list[Member]:
+        """The archive, in pieces that do not change afterwards; returns its members."""
+        written: list[Member] = []
+        for piece in self.pieces(written):
             sink(piece)
+        return written
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
-        """The same, one after the other; small files are put together."""
+    def pieces(self, written: list[Member] | None = None) -> Iterator[bytes | memoryview]:
+        """The same, one after the other; small files are put together.
+
+        written: takes the members, as a reader of the archive would find them.
+        """
         pending = bytearray()
+        passed = 0  # bytes before those that are pending
         first_name: dict[tuple[int, object], bytes] = {}
         for path in sorted(self._drafted, key=_in_order):
-            member, content = self._member(path, first_name)
-            pending += formatted(member)
-            if content is not None:
-                tree, entry = content
+            name = path.encode(errors="surrogateescape")
+            member, entry, tree = self._drafted[path]
+            if member.kind == header.DIRECTORY:
+                name += b"/"
+            elif (known := _said_before(name, entry, tree, first_name)) is not None:
+                member = _as_link(member, known)
+            pending += formatted(member, name)
+            if written is not None:
+                written.append(_as_read(member, name, passed + len(pending)))
+            if member.size and tree is not None:
                 if member.size >= _LARGE_BYTES:
+                    passed += len(pending) + member.size
                     yield memoryview(pending)
                     pending = bytearray()
                     yield from tree.read(entry)
@@ -182,27 +209,30 @@ class LayerDraft:
                         pending += piece
                 pending += bytes(padding(member.size))
             if len(pending) >= _FLUSH_BYTES:
+                passed += len(pending)
                 yield memoryview(pending)
                 pending = bytearray()
         pending += END
         yield memoryview(pending)
 
-    def _member(
-        self, path: str, first_name: dict[tuple[int, object], bytes]
-    ) -> tuple[Member, tuple[Tree, Entry] | None]:
-        """An entry's header, and where its content comes from if it has any."""
-        member, entry, tree = self._drafted[path]
-        name = path.encode(errors="surrogateescape")
-        if entry.is_directory:
-            return member._replace(name=name + b"/"), None
-        if entry.same is not None:
-            known = first_name.setdefault((id(tree), entry.same), name)
-            if known is not name:
-                return _as_link(member, name, known), None
-        member = member._replace(name=name)
-        if member.kind != header.REGULAR or tree is None:
-            return member, None
-        return member, (tree, entry)
+
+def _as_read(member: Member, name: bytes, start: int) -> Member:
+    """A member as it comes out of the archive: in whole seconds, with its place."""
+    _, kind, mode, uid, gid, size, mtime_ns, link, major, minor, xattrs, *_ = member
+    mtime_ns = max(mtime_ns // _SECOND_NS, 0) * _SECOND_NS
+    return Member(
+        name, kind, mode, uid, gid, size, mtime_ns, link, major, minor, xattrs, start, size
+    )
+
+
+def _said_before(
+    name: bytes, entry: Entry, tree: Tree | None, first_name: dict[tuple[int, object], bytes]
+) -> bytes | None:
+    """The name under which the archive has the same file already; it has it by this one, if not."""
+    if entry.same is None:
+        return None
+    known = first_name.setdefault((id(tree), entry.same), name)
+    return None if known is name else known
 
 
 def _in_order(path: str) -> str:
@@ -210,10 +240,8 @@ def _in_order(path: str) -> str:
     return path.replace("/", "\0")
 
 
-def _as_link(member: Member, name: bytes, target: bytes) -> Member:
-    return member._replace(
-        name=name, kind=header.HARD_LINK, link=target, size=0, stored=0, xattrs={}
-    )
+def _as_link(member: Member, target: bytes) -> Member:
+    return member._replace(kind=header.HARD_LINK, link=target, size=0, stored=0, xattrs={})
 
 
 def _dangling(base: Tree, path: str) -> str:

@@ -43,8 +43,8 @@ class Layering:
                 latest_ns=epoch_ns,
                 made_ns=made_ns,
             )
-            newest_ns = copying.write(writer.write)
-            return writer.commit(), max(made_ns, newest_ns)
+            members = copying.write(writer.write)
+            return writer.commit(members=members), max(made_ns, copying.newest_ns)
 
     def make_directory(
         self, op: MakeDirectory, base: Layered, epoch_ns: int | None
@@ -60,8 +60,7 @@ class Layering:
             if not draft.make_directories(op.path.strip("/"), op.mode):
                 return None
             with self._layers.writer() as writer:
-                draft.write(writer.write)
-                return writer.commit()
+                return writer.commit(members=draft.write(writer.write))
 
     def files(self, files: Files, source: str) -> Layer:
         """What lies at ``source``, as a layer with the same path."""
@@ -71,8 +70,7 @@ class Layering:
             if placed.path:
                 draft.put(placed.path, files.tree, placed.entry, placed.entry.member)
         with self._layers.writer() as writer:
-            draft.write(writer.write)
-            return writer.commit()
+            return writer.commit(members=draft.write(writer.write))
 
     def whole(self, diff_ids: Sequence[DiffId]) -> Generator[bytes | memoryview]:
         """All files that these layers show, as one archive without whiteouts."""

@@ -1,10 +1,11 @@
 """What a snapshotter promises: from a layer's tar to a directory that overlayfs stands on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from knarr.snapshot.contents import Contents
-from knarr.snapshot.tar import Limits
+from knarr.snapshot.tar import Limits, Member
 
 
 class Snapshotter(Protocol):
@@ -24,9 +25,21 @@ class Snapshotter(Protocol):
     def made(self) -> str:
         """What ``build`` makes in the layer's folder: the name of a file or a directory."""
 
-    def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
+    @property
+    def takes_members(self) -> bool:
+        """Whether ``build`` is quick where the archive's members are known."""
+
+    def build(
+        self,
+        tar: memoryview,
+        folder: Path,
+        limits: Limits,
+        members: Sequence[Member] | None = None,
+    ) -> Contents:
         """Prepare a layer. Raises InvalidArgument for a hostile or broken archive, Unavailable on
         a full disk, Unsupported for a layer that this driver cannot do and another can.
+
+        members: what a reader of the archive finds, where the engine wrote it itself.
         """
 
     def has(self, folder: Path) -> bool:

@@ -3,21 +3,27 @@
 import mmap
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from knarr.content import Budget, Hasher, Headroom, write_all
 from knarr.errors import InvalidArgument
 from knarr.ids import DiffId
 from knarr.snapshot.contents import Contents
 from knarr.snapshot.model import Layer
+from knarr.snapshot.tar import Member
 
 TAR: Final = "layer.tar"
 
-Settle = Callable[[Path, DiffId], Contents]
-"""Prepare a whole, hashed tar in its folder, and give that its name, pinned."""
+
+class Settle(Protocol):
+    """Prepare a whole, hashed tar in its folder, and give that its name, pinned."""
+
+    def __call__(
+        self, incoming: Path, diff_id: DiffId, members: Sequence[Member] | None, /
+    ) -> Contents: ...
 
 
 class LayerWriter:
@@ -52,9 +58,12 @@ class LayerWriter:
         self._hasher.update(chunk)
         write_all(self._fd, chunk)
 
-    def commit(self, expected: DiffId | None = None) -> Layer:
+    def commit(
+        self, expected: DiffId | None = None, *, members: Sequence[Member] | None = None
+    ) -> Layer:
         """Prepared for mounting and under its name, pinned until it is recorded.
 
+        members: of the archive, in order and with their places, by whoever has just written it.
         Raises InvalidArgument when it is not the expected layer, or is broken or hostile. Takes as
         long as unpacking: off the loop.
         """
@@ -62,7 +71,7 @@ class LayerWriter:
         if expected is not None and diff_id != expected:
             raise InvalidArgument(f"layer digest mismatch: expected {expected}, got {diff_id}")
         self._close()
-        contents = self._settle(self._incoming, diff_id)
+        contents = self._settle(self._incoming, diff_id, members)
         return Layer(
             diff_id=diff_id,
             tar_bytes=self._hasher.size_bytes,

@@ -25,7 +25,8 @@ from knarr.snapshot.changes import is_opaque
 from knarr.snapshot.contents import Contents
 from knarr.snapshot.driver import Snapshotter
 from knarr.snapshot.incoming import TAR, LayerWriter, mapped
-from knarr.snapshot.tar import LIMITS, Limits, members
+from knarr.snapshot.tar import LIMITS, Limits, Member
+from knarr.snapshot.tar import members as tar_members
 from knarr.snapshot.unpacked import TREE
 
 _PREFIX: Final = "sha256:"
@@ -218,14 +219,16 @@ class Layers(Pinning[DiffId]):
         for driver in self._drivers:
             driver.close()
 
-    def settle(self, incoming: Path, diff_id: DiffId) -> Contents:
+    def settle(
+        self, incoming: Path, diff_id: DiffId, members: Sequence[Member] | None = None
+    ) -> Contents:
         """Prepare a whole, hashed tar in its folder, and give that its name, pinned."""
         self.pin(diff_id)
         try:
             folder = self.folder(diff_id)
             if folder.is_dir():
                 return self._measured(folder)
-            contents = self._built(incoming, self._drivers)
+            contents = self._built(incoming, self._drivers, members)
             with self._lock:
                 try:
                     os.rename(incoming, folder)
@@ -237,20 +240,26 @@ class Layers(Pinning[DiffId]):
             raise
         return contents
 
-    def _built(self, incoming: Path, drivers: Sequence[Snapshotter]) -> Contents:
-        """By the first driver that can; a large layer in a process of its own."""
-        apart = (incoming / TAR).stat().st_size >= self._apart_bytes
+    def _built(
+        self,
+        incoming: Path,
+        drivers: Sequence[Snapshotter],
+        members: Sequence[Member] | None = None,
+    ) -> Contents:
+        """By the first driver that can; a large layer that must be read in a process of its own."""
+        large = (incoming / TAR).stat().st_size >= self._apart_bytes
         for driver in drivers:
+            known = members if driver.takes_members else None
             with suppress(Unsupported):
-                if apart:
+                if large and known is None:
                     return prepare_apart(driver.name, incoming, self._limits)
                 with mapped(incoming / TAR) as data:
-                    return driver.build(data, incoming, self._limits)
+                    return driver.build(data, incoming, self._limits, known)
         raise Unsupported("no snapshotter of this machine can take this layer")
 
     def _measured(self, folder: Path) -> Contents:
         content_bytes = entries = 0
         with mapped(folder / TAR) as data:
-            for member in members(data, self._limits):
+            for member in tar_members(data, self._limits):
                 content_bytes, entries = content_bytes + member.size, entries + 1
         return Contents(content_bytes=content_bytes, entries=entries)

@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from knarr.snapshot.alike import are_alike
 from knarr.snapshot.contents import Contents
-from knarr.snapshot.tar import Limits
+from knarr.snapshot.tar import Limits, Member
 from knarr.snapshot.unpack import unpack
 
 NAME: Final = "unpacked"
@@ -37,7 +38,15 @@ class Unpacked:
     name = NAME
     made = TREE
 
-    def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
+    takes_members = False
+
+    def build(
+        self,
+        tar: memoryview,
+        folder: Path,
+        limits: Limits,
+        members: Sequence[Member] | None = None,  # noqa: ARG002
+    ) -> Contents:
         return build_tree(tar, folder, limits)
 
     def has(self, folder: Path) -> bool:

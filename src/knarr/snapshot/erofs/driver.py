@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
@@ -35,8 +36,16 @@ class TarIndex:
         self._lock = threading.Lock()
         self._mounts: OrderedDict[Path, int] = OrderedDict()
 
-    def build(self, tar: memoryview, folder: Path, limits: Limits) -> Contents:
-        return build_index(tar, folder, limits)
+    takes_members = True
+
+    def build(
+        self,
+        tar: memoryview,
+        folder: Path,
+        limits: Limits,
+        members: Sequence[Member] | None = None,
+    ) -> Contents:
+        return build_index(tar, folder, limits, members)
 
     def has(self, folder: Path) -> bool:
         return (folder / INDEX).is_file()

@@ -8,13 +8,13 @@ files, is left to that driver: Unsupported.
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.snapshot import names
 from knarr.snapshot.contents import Contents
-from knarr.snapshot.tar import Limits, header, members
+from knarr.snapshot.tar import header
 from knarr.snapshot.tar.header import Member
 
 OPAQUE_XATTR: Final = b"trusted.overlay.opaque"
@@ -63,8 +63,8 @@ class Node:
         self.xattrs = {**self.xattrs, OPAQUE_XATTR: b"y"}
 
 
-def tree(data: memoryview, limits: Limits, now_ns: int) -> tuple[Node, Contents]:
-    """The root of the archive's tree, and what it holds.
+def tree(members: Iterable[Member], now_ns: int) -> tuple[Node, Contents]:
+    """The root of an archive's tree, and what it holds.
 
     now_ns: the time of directories that the archive only implies.
     Raises InvalidArgument for a hostile or broken archive, Unsupported for one that must be
@@ -72,7 +72,7 @@ def tree(data: memoryview, limits: Limits, now_ns: int) -> tuple[Node, Contents]
     """
     builder = _Builder(now_ns)
     content_bytes = entries = 0
-    for member in members(data, limits):
+    for member in members:
         builder.place(member)
         content_bytes += member.size
         entries += 1

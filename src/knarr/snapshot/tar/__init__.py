@@ -8,6 +8,8 @@ Source: POSIX.1-2008 pax, "ustar Interchange Format" and "pax Extended Header"; 
 """
 
 from knarr.snapshot.tar.header import END, Member, formatted, padding
-from knarr.snapshot.tar.reader import LIMITS, Limits, TarStream, members
+from knarr.snapshot.tar.reader import LIMITS, Limits, TarStream, bounded, members
 
-__all__ = ["END", "LIMITS", "Limits", "Member", "TarStream", "formatted", "members", "padding"]
+__all__ = [
+    "END", "LIMITS", "Limits", "Member", "TarStream", "bounded", "formatted", "members", "padding",
+]  # fmt: skip

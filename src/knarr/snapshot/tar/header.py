@@ -127,11 +127,6 @@ def number(field: bytes) -> int:
         raise InvalidArgument(f"invalid tar header: {text!r} is no octal number") from None
 
 
-def _sum(block: bytes) -> int:
-    """The sum of 512 bytes; see `parsed`."""
-    return (adler32(block[:256]) & 0xFFFF) + (adler32(block[256:]) & 0xFFFF) - 2
-
-
 _digits: Final = lru_cache(4096)(sum)  # of the eight bytes that hold a checksum
 
 
@@ -173,13 +168,13 @@ def pax_time_ns(text: bytes) -> int:
     return -value if negative else value
 
 
-def formatted(member: Member) -> bytes:
+def formatted(member: Member, name: bytes = b"") -> bytes:
     """The header of a member, with a PAX header before it where that must be.
 
-    Deterministic; times are whole seconds, owners have no names. ``start`` and ``segments`` do
-    not count: content follows whole, then ``padding``.
+    name: in place of the member's own. Deterministic; times are whole seconds, owners have no
+    names. ``start`` and ``segments`` do not count: content follows whole, then ``padding``.
     """
-    name, link = member.name, member.link
+    name, link = name or member.name, member.link
     records: dict[bytes, bytes] = {}
     prefix, short = _split(name)
     if len(short) > 100 or not name.isascii():
@@ -251,14 +246,29 @@ def _ustar(
     minor: int,
     prefix: bytes,
 ) -> bytes:
-    head = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0" % (
-        name.ljust(100, b"\0"), mode & 0o7777, uid, gid, size, mtime,
-    )  # fmt: skip
-    tail = b"%s%s%s%s%07o\0%07o\0%s" % (
+    owner, owner_sum = _owner(mode, uid, gid)
+    tail, tail_sum = _tail(kind, link, major, minor, prefix)
+    times = b"%011o\0%011o\0" % (size, mtime)
+    # Adler-32 of few bytes: see `parsed`. The checksum itself counts as eight spaces.
+    total = (adler32(name) & 0xFFFF) + (adler32(times) & 0xFFFF) - 2
+    total += owner_sum + tail_sum + 8 * 0x20
+    return b"%s%s%s%06o\0 %s" % (name.ljust(100, b"\0"), owner, times, total, tail)
+
+
+@lru_cache(4096)  # the members of an archive are of few kinds, modes and owners
+def _owner(mode: int, uid: int, gid: int) -> tuple[bytes, int]:
+    """The fields that say who may do what, and the sum of their bytes."""
+    fields = b"%07o\0%07o\0%07o\0" % (mode & 0o7777, uid, gid)
+    return fields, sum(fields)
+
+
+@lru_cache(4096)
+def _tail(kind: bytes, link: bytes, major: int, minor: int, prefix: bytes) -> tuple[bytes, int]:
+    """All that follows the checksum, and the sum of its bytes."""
+    fields = b"%s%s%s%s%07o\0%07o\0%s" % (
         kind, link.ljust(100, b"\0"), _USTAR, bytes(64), major, minor, prefix.ljust(167, b"\0"),
     )  # fmt: skip
-    total = _sum(head + b" " * 8 + tail)
-    return b"%s%06o\0 %s" % (head, total, tail)
+    return fields, sum(fields)
 
 
 def device(member: Member) -> int:

@@ -1,6 +1,6 @@
 """Members out of a buffer (a mapped file) or a stream of chunks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from knarr.errors import InvalidArgument
@@ -76,13 +76,23 @@ def members(data: bytes | memoryview, limits: Limits = LIMITS) -> Iterator[Membe
 
 
 def read_members(source: Source, limits: Limits) -> Iterator[Member]:
+    return bounded(_all(source), limits)
+
+
+def bounded(members: Iterable[Member], limits: Limits) -> Iterator[Member]:
+    """The same members. Raises InvalidArgument at the first one beyond the limits."""
     left, content_left = limits.members, limits.content_bytes
-    while (member := _next(source)) is not None:
+    for member in members:
         left, content_left = left - 1, content_left - member.size
         if left < 0:
             raise InvalidArgument(f"the archive has more than {limits.members} members")
         if content_left < 0:
             raise InvalidArgument(f"the archive unpacks to more than {limits.content_bytes} bytes")
+        yield member
+
+
+def _all(source: Source) -> Iterator[Member]:
+    while (member := _next(source)) is not None:
         yield member
         source.skip_to(member.start + member.stored + padding(member.stored))
 
