@@ -12,7 +12,7 @@ from support.daemon import Daemon
 from support.effects import Box, Boxes, Json, Refused, Row, fields, refused
 from support.waiting import until
 
-pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "busybox", "crun")
+pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox", "crun")
 
 VOLUME, LABELLED, DRIVEN = "field-volume", "field-labelled", "field-driven"
 

@@ -120,8 +120,8 @@ class ExecService:
         try:
             channel = await self._attached(self.claim(exec_id), framed=False)
             try:
+                await self._run(self._execs[exec_id], ())  # whole, or it would run on unknown to us
                 async with asyncio.timeout(seconds):
-                    await self._run(self._execs[exec_id], ())
                     await _collect(channel, output)
                     return Probed(exit_code=await ended, output=bytes(output))
             except TimeoutError:
