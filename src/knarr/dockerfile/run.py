@@ -325,12 +325,12 @@ def _worked(plan: Plan, slots: dict[int, Slot], listener: StepListener) -> list[
 
 
 def _uncached(plan: Plan, stages: tuple[str, ...]) -> frozenset[Digest]:
-    """What ``--no-cache-filter`` wants done anew."""
+    """What ``--no-cache-filter`` wants done anew; what a stage stands on is another's work."""
     wanted = {stage.lower() for stage in stages}
     return frozenset(
         worked(step.vertex).digest
         for step in plan.steps
-        if step.vertex is not None and step.stage.lower() in wanted
+        if step.before is not None and step.vertex is not None and step.stage.lower() in wanted
     )
 
 
