@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from knarr.build import Runner, Solver
+from knarr.dockerfile.bases import Puller
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.service import BuildService
 from knarr.spec.docker.build import BuildTrace
@@ -74,6 +75,7 @@ class Yard:
     """Builds in this process."""
 
     def __init__(self, root: Path, runner: Runner | None = None) -> None:
+        self.root = root
         self.rooms = Rooms(root)
         self.solver = Solver(
             self.rooms.db,
@@ -84,6 +86,11 @@ class Yard:
             root / "run",
         )
         self.service = BuildService(self.rooms.db, self.rooms.images, self.solver, root)
+
+    def pull_with(self, puller: Puller) -> None:
+        self.service = BuildService(
+            self.rooms.db, self.rooms.images, self.solver, self.root, puller
+        )
 
     async def begin(self) -> None:
         await self.rooms.load(images.busybox())

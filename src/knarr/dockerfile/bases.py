@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
-from knarr.dockerfile.lower import bases_needed
+from knarr.dockerfile.lower import bases_needed, normal_image_name
 from knarr.dockerfile.model import Dockerfile
 from knarr.dockerfile.plan import BaseRequest, BuildOptions
 from knarr.dockerfile.platforms import host_platform
@@ -56,11 +56,14 @@ class Bases:
         exact: one for another platform will not do.
         """
         known: dict[BaseRequest, Image] = {}
+        contexts = options.contexts.values()
+        kept = {normal_image_name(each.reference) for each in contexts if each.here}
         while needed := bases_needed(dockerfile, options, documents(known)):
             for base in sorted(needed, key=lambda each: each.reference):
                 here = self._images.find(base.reference, base.platform)
                 unfit = exact and here is not None and not _is_for(base, here)
-                if here is None or ((pull or unfit) and self._puller is not None):
+                may_pull = self._puller is not None and base.reference not in kept
+                if here is None or ((pull or unfit) and may_pull):
                     here = await self._pulled(base, dockerfile, logins, say)
                 if exact and not _is_for(base, here):
                     raise NotFound(

@@ -58,7 +58,7 @@ class Opener:
         if request.folder is not None:
             return await self._folder(request, request.folder, body, undo)
         if request.remote and request.remote != "client-session":
-            return await self._remote(request, undo)
+            return await self._remote(request, body, undo)
         return await self._archive(request, body, undo)
 
     async def _archive(
@@ -114,9 +114,15 @@ class Opener:
             contexts=_named(request, trees),
         )
 
-    async def _remote(self, request: BuildRequest, undo: AsyncExitStack) -> Opened:
-        """A repository, an archive on the web, or a Dockerfile on the web."""
-        contexts = _named(request, {})
+    async def _remote(
+        self, request: BuildRequest, body: AsyncIterator[bytes], undo: AsyncExitStack
+    ) -> Opened:
+        """A repository, an archive on the web, or a Dockerfile on the web; extras come as ever."""
+        beside = undo.enter_context(SpooledArchive(self._place(), _SECRETS))
+        if request.extras:
+            await received(beside, body)
+        trees = _split(beside.tree)
+        secrets, contexts = beside.aside, _named(request, trees)
         git = parse_git(request.remote)
         if git is not None:
             checkout = self._scratch / f"context-{new_hex()}"
@@ -133,14 +139,27 @@ class Opener:
             if archive is None:
                 text = b"".join(files.tree.read(entry)).decode(errors="replace")
                 empty = ArchiveTree(b"")
-                return Opened(text=text, name=name, trees={"context": empty}, contexts=contexts)
+                return Opened(
+                    text=text,
+                    name=name,
+                    trees={**trees, "context": empty},
+                    secrets=secrets,
+                    contexts=contexts,
+                )
             tree = archive.tree
         else:
             raise InvalidArgument(f"unable to prepare context: {request.remote} is no URL")
         if isinstance(tree, FolderTree):
             undo.callback(tree.close)
-        text, name = _dockerfile(tree, request.dockerfile)
-        return Opened(text=text, name=name, trees={"context": tree}, contexts=contexts)
+        given = resolve(beside.tree, request.dockerfile)  # a Dockerfile from elsewhere
+        text, name = _dockerfile(beside.tree if given else tree, request.dockerfile)
+        return Opened(
+            text=text,
+            name=name,
+            trees={**trees, "context": tree},
+            secrets=secrets,
+            contexts=contexts,
+        )
 
     async def _unpacked(
         self, tree: Tree, entry: Entry, undo: AsyncExitStack
@@ -187,8 +206,9 @@ def _named(request: BuildRequest, trees: Mapping[str, Tree]) -> dict[str, NamedC
 
 def _elsewhere(value: str) -> NamedContext:
     """An image, a repository, or a file on the web. Raises InvalidArgument for what is none."""
-    if value.startswith("docker-image://"):
-        return NamedContext(reference=value.removeprefix("docker-image://"))
+    scheme, separator, place = value.partition("://")
+    if separator and scheme in {"docker-image", "engine-image"}:
+        return NamedContext(reference=place, here=scheme == "engine-image")
     if (git := parse_git(value)) is not None:
         return NamedContext(vertex=Vertex(git))
     if is_http(value):

@@ -21,9 +21,13 @@ class BaseRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedContext:
-    """What ``--build-context NAME=`` stands for: an image, or files."""
+    """What ``--build-context NAME=`` stands for: an image, or files.
+
+    here: the image is this engine's, whatever a registry has under its name.
+    """
 
     reference: str = ""
+    here: bool = False
     vertex: Vertex | None = None
 
 

@@ -56,7 +56,8 @@ class BuildRequest:
 
     extras: the archive has ``.knarr-build/`` with secrets and named contexts.
     folder: the context is this directory, and there is no archive.
-    contexts: named contexts that are no folders: ``docker-image://``, git and web addresses.
+    contexts: named contexts that are no folders: ``docker-image://``, git and web addresses;
+    ``engine-image://`` is one of this engine's images, which is never fetched anew.
     project: by what the last build of the same thing is known, for ``explain``.
     agents: sockets of SSH agents on this machine, by id.
     keep_failed: when a command fails, the state before it becomes an image.
@@ -139,7 +140,7 @@ class BuildRequest:
         return BuildOptions(
             target=self.target,
             build_args=given,
-            labels=self.labels,
+            labels=dict(sorted(self.labels.items())),  # clients of BuildKit send them in any order
             platform=platforms[0] if platforms else host_platform(),
             explicit_platform=bool(platforms),
             contexts=contexts,

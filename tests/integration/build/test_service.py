@@ -287,6 +287,14 @@ async def test_stages_can_be_built_anew_by_name(yard: Yard) -> None:
     assert "cached RUN echo b > /b" in told.states()
 
 
+async def test_what_a_stage_stands_on_stays_when_the_stage_is_built_anew(yard: Yard) -> None:
+    dockerfile = "FROM busybox AS a\nRUN echo a > /a\nFROM a AS b\nRUN echo b > /b\n"
+    await yard.build(dockerfile, trace=True)
+    told = await yard.build(dockerfile, trace=True, no_cache_filter=("b",))
+    assert "cached RUN echo a > /a" in told.states()
+    assert "done RUN echo b > /b" in told.states()
+
+
 async def test_secrets_and_named_contexts_come_with_the_archive(yard: Yard) -> None:
     dockerfile = (
         "FROM busybox\n"
@@ -527,6 +535,42 @@ async def test_the_context_may_be_an_archive_or_a_dockerfile_on_the_web(
         assert yard.config("y").labels == {"from": "web"}
     with pytest.raises(InvalidArgument, match="is no URL"):
         await yard.service.build(BuildRequest(remote="/etc"), nothing())
+
+
+async def test_secrets_folders_and_a_dockerfile_come_beside_what_is_on_the_web(
+    yard: Yard, tmp_path: Path
+) -> None:
+    (tmp_path / "c.tar").write_bytes(tar({"Dockerfile": "FROM scratch\n", "f": "F"}))
+    beside = tar(
+        {
+            ".knarr-build/secrets/s": "s3cr3t-4711",
+            ".knarr-build/contexts/other/x": "X",
+            "Elsewhere": "FROM busybox\n"
+            "RUN --mount=type=secret,id=s cat /run/secrets/s > /s\n"
+            "COPY --from=other x /\nCOPY f /\n",
+        }
+    )
+    with _web_server(tmp_path) as address:
+        told = await yard.send(
+            beside, remote=f"{address}/c.tar", extras=True, dockerfile="Elsewhere", tags=("x",)
+        )
+    assert told.error == ""
+    files = yard.files("x", layers=3)
+    assert {files[name].split()[0] for name in ("s", "x", "f")} == {"s3cr3t-4711", "X", "F"}
+
+
+async def test_an_image_of_this_engine_is_not_fetched_anew(yard: Yard) -> None:
+    class NoRegistry:
+        def pull(self, *wanted: object) -> AsyncIterator[Progress]:
+            raise NotFound(f"pull of {wanted[0]}")
+
+    yard.pull_with(NoRegistry())
+    await yard.build("FROM busybox\nLABEL a=b\n", tags=("mine",))
+    named = {"base": "engine-image://mine"}
+    told = await yard.build("FROM base\n", tags=("x",), contexts=named, pull=True)
+    assert (told.error, yard.config("x").labels) == ("", {"a": "b"})
+    fetched = await yard.build("FROM base\n", contexts={"base": "docker-image://mine"}, pull=True)
+    assert "pull of docker.io/library/mine" in fetched.error
 
 
 def _served_repository(folder: Path) -> str:

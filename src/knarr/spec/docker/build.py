@@ -59,7 +59,8 @@ class BuildExtension(Document, omit_defaults=True):
     """What knarr's own client asks for besides ImageBuild: the query's ``knarr``, as JSON.
 
     extras: the archive has secrets and named contexts under ``.knarr-build``.
-    contexts: named contexts that are no folders. agents: sockets of SSH agents, by id.
+    contexts: named contexts that are no folders, ``engine-image://`` for images that are here.
+    agents: sockets of SSH agents, by id.
     cache_to: name of an image to be made of the cache; cache_whole: with the steps of all stages.
     inline_cache: the result carries its cache.
     call: answer with what the Dockerfile says (outline, targets), and build nothing.
