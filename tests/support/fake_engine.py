@@ -50,6 +50,7 @@ class FakeEngine:
         self.api_version = api_version
         self.answers: dict[tuple[str, str], Answer] = {}
         self.asked: list[Asked] = []
+        self.pong = Answer(headers={"Content-Type": "text/plain"})
 
     @property
     def host(self) -> str:
@@ -57,7 +58,7 @@ class FakeEngine:
 
     def answer_to(self, asked: Asked) -> Answer:
         if asked.path == "/_ping":
-            return Answer(headers={"Content-Type": "text/plain"})
+            return self.pong
         self.asked.append(asked)
         missing = Answer(status=404, body={"message": f"no answer to {asked.method} {asked.path}"})
         return self.answers.get((asked.method, asked.path), missing)

@@ -108,6 +108,14 @@ class Cli:
         chosen = version or self.environ.get("DOCKER_API_VERSION", "").removeprefix("v")
         return Engine(endpoint, version=chosen, headers=headers, dialer=dialer)
 
+    def beside(self, engine: Engine) -> Cli:
+        """The same call, for a thread that has a connection of its own."""
+        from copy import copy
+
+        twin = copy(self)
+        twin._engine = engine
+        return twin
+
     def _dial_or_start(self, endpoint: Endpoint) -> Socket:
         from knarr.client.blocking import CannotConnect, dial
 

@@ -119,23 +119,15 @@ def _builds(
     options: ImageOptions,
     pulls: dict[str, Action],
 ) -> list[Action]:
+    due = [each for each in services if _must_build(each, project, observed, options)]
     builds: list[Action] = []
-    keys = {
-        each.name: f"build {each.name}"
-        for each in services
-        if _must_build(each, project, observed, options)
-    }
-    for service in services:
-        if service.name not in keys:
-            continue
+    for service in in_build_order(project, due):
         image = service.image_name(project.name, options.separator)
-        contexts = service.get("build", {}).get("additional_contexts", {}).values()
-        needed = {keys.get(each.removeprefix("service:")) for each in contexts}
-        after = {key for key in needed if key}
+        after = {f"build {name}" for name in service.built_from}
         after |= {pulls[image].key} if image in pulls else set()
         builds.append(
             BuildImage(
-                key=keys[service.name],
+                key=f"build {service.name}",
                 after=frozenset(after),
                 service=service.name,
                 image=image,
@@ -143,6 +135,29 @@ def _builds(
             )
         )
     return builds
+
+
+def in_build_order(project: Project, services: Iterable[Service]) -> list[Service]:
+    """The services, each after those that it is built from, which are built with it.
+
+    Raises InvalidArgument where one is built from itself in the end.
+    """
+    everything = project.all_services
+    ordered: dict[str, Service] = {}
+
+    def add(service: Service, users: tuple[str, ...]) -> None:
+        if service.name in users:
+            circle = " -> ".join((*users[users.index(service.name) :], service.name))
+            raise InvalidArgument(f"cycle found: {circle}")
+        if service.name in ordered:
+            return
+        for name in service.built_from:
+            add(everything[name], (*users, service.name))
+        ordered[service.name] = service
+
+    for service in services:
+        add(service, ())
+    return list(ordered.values())
 
 
 def _must_build(

@@ -15,6 +15,7 @@ from knarr.errors import InvalidArgument, NotFound
 Resource = Mapping[str, Any]  # a network, volume, config, secret or model as declared
 CONDITION_STARTED: Final = "service_started"
 ALL_PROFILES: Final = "*"
+SERVICE_CONTEXT: Final = "service:"  # of a build's context that is another service's image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,16 @@ class Service:
             )
             for name, each in declared.items()
         }
+
+    @property
+    def built_from(self) -> tuple[str, ...]:
+        """The services whose images are contexts of its build."""
+        contexts = self.get("build", {}).get("additional_contexts", {}).values()
+        return tuple(
+            each.removeprefix(SERVICE_CONTEXT)
+            for each in contexts
+            if each.startswith(SERVICE_CONTEXT)
+        )
 
     @property
     def replicas(self) -> int:
@@ -171,12 +182,25 @@ class Project:
             self,
             networks=_only(self.networks, (n for s in services for n in s.get("networks", {}))),
             volumes=_only(self.volumes, (v for s in services for v in _volumes_of(s))),
-            secrets=_only(self.secrets, (each for s in services for each in _secrets_of(s))),
+            secrets=_only(
+                self.secrets, (each for s in self.with_contexts() for each in _secrets_of(s))
+            ),
             configs=_only(
                 self.configs, (each["source"] for s in services for each in s.get("configs", []))
             ),
             models=_only(self.models, (m for s in services for m in s.get("models", {}))),
         )
+
+    def with_contexts(self) -> list[Service]:
+        """The services, and those that they are built from, on or not."""
+        found = dict(self.services)
+        waiting = list(found.values())
+        while waiting:
+            for name in waiting.pop().built_from:
+                if name not in found and (service := self.disabled.get(name)):
+                    found[name] = service
+                    waiting.append(service)
+        return list(found.values())
 
     def dependents(self, name: str) -> dict[str, Dependency]:
         """Who depends on a service, and how."""

@@ -74,7 +74,7 @@ def test_a_command_starts_without_what_it_does_not_need(
 def test_compose_up_with_nothing_to_do_imports_nothing_that_does_something() -> None:
     needless = {
         "knarr.compose.apply", "knarr.compose.rollout", "knarr.cli.compose.foreground",
-        "knarr.client.context", "concurrent.futures", "tarfile",
+        "knarr.cli.building.context", "concurrent.futures", "tarfile",
     }  # fmt: skip
     code = "import sys, knarr.cli.commands.compose.up as _; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

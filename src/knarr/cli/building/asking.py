@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from knarr.cli.building.caching import CachePlace, cache_name
+from knarr.cli.building.caching import CachePlace
 from knarr.cli.building.context import Extras, Source, gathered
-from knarr.cli.building.layouts import SCHEME, Lent
+from knarr.cli.building.layouts import HERE, SCHEME, Lent
 from knarr.cli.building.options import BuildOptions
 from knarr.cli.building.results import Output
+from knarr.cli.building.secrets import agents_of, parse_secret
 from knarr.cli.cli import Cli
-from knarr.cli.config import Config
 from knarr.cli.create.making import proxy_variables
 from knarr.client.calls import builds, system
 from knarr.client.lean import dumps
-from knarr.errors import InvalidArgument, NotFound, Unsupported
+from knarr.errors import Conflict, InvalidArgument, NotFound, Unsupported
 
-_SECRET_MAX: Final = 500 << 10  # bytes
 _OWN_FLAGS: Final = (
     "secret", "ssh", "build_context", "check", "explain", "on_error", "no_cache_filter", "allow",
     "timeout", "cache_to", "debug_step", "annotation",
@@ -85,7 +84,7 @@ def build_args(options: BuildOptions, cli: Cli) -> dict[str, str | None]:
 
 def extras_of(options: BuildOptions, cli: Cli) -> Extras:
     """Secrets and folders that go along. Raises InvalidArgument in BuildKit's words."""
-    secrets = dict(_secret(text, cli.environ) for text in options.secret)
+    secrets = dict(parse_secret(text, cli.environ) for text in options.secret)
     folders: dict[str, str] = {}
     for text in options.build_context:
         name, equals, value = text.partition("=")
@@ -108,49 +107,11 @@ def lent_contexts(options: BuildOptions, lent: Lent) -> tuple[tuple[str, str], .
     )
 
 
-def _secret(text: str, environ: Mapping[str, str]) -> tuple[str, bytes]:
-    fields = key_values(tuple(text.split(",")))
-    unknown = fields.keys() - {"id", "src", "source", "env", "type"}
-    if unknown:
-        raise InvalidArgument(f"unexpected key '{min(unknown)}' in '{text}'")
-    path = fields.get("src") or fields.get("source") or ""
-    name = fields.get("id") or os.path.basename(path) or fields.get("env", "")
-    if not name:
-        raise InvalidArgument(f"secret missing 'id' in '{text}'")
-    if "/" in name:
-        raise InvalidArgument(f"invalid secret id '{name}'")
-    kind = fields.get("type") or ("env" if fields.get("env") else "")
-    if kind == "env" or (not kind and not path and name in environ):
-        variable = fields.get("env") or path or name
-        if variable not in environ:
-            raise InvalidArgument(f"secret {name}: there is no variable {variable}")
-        return name, environ[variable].encode(errors="surrogateescape")
-    try:
-        with open(path or name, "rb") as file:
-            value = file.read(_SECRET_MAX + 1)
-    except OSError as error:
-        raise InvalidArgument(f"failed to stat {path or name}: {error.strerror}") from error
-    if len(value) > _SECRET_MAX:
-        raise InvalidArgument(f"invalid secret size: more than {_SECRET_MAX >> 10} KiB")
-    return name, value
-
-
-def _agents(options: BuildOptions, cli: Cli) -> dict[str, str]:
-    """Sockets by id. The engine mounts them, so it has to be on this machine."""
-    agents: dict[str, str] = {}
-    for text in options.ssh:
-        name, _, path = text.partition("=")
-        path = path or cli.environ.get("SSH_AUTH_SOCK", "")
-        if not path:
-            raise InvalidArgument("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set")
-        agents[name or "default"] = os.path.abspath(path)
-    if agents and cli.endpoint()[0].scheme != "unix":
-        raise Unsupported("--ssh needs an engine on this machine: its steps use the agent's socket")
-    return agents
-
-
 class Asking(NamedTuple):
-    """A build as it will be asked for."""
+    """A build as it will be asked for.
+
+    trace: knarr's engine tells of steps in documents, not in text for people.
+    """
 
     cli: Cli
     options: BuildOptions
@@ -160,6 +121,7 @@ class Asking(NamedTuple):
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[CachePlace, ...] = ()
     lent: tuple[tuple[str, str], ...] = ()  # named contexts that the engine has as images
+    trace: bool = True
 
     @property
     def sees_folder(self) -> bool:
@@ -167,12 +129,30 @@ class Asking(NamedTuple):
         local = self.cli.endpoint()[0].scheme == "unix"
         return self.knarr and local and bool(self.source.folder)
 
+    @property
+    def brings_extras(self) -> bool:
+        """Whether something goes along with a context that the engine gets by itself."""
+        return bool(self.extras) or (bool(self.source.remote) and self.source.text is not None)
+
+    def sent(self) -> Iterable[dict[str, Any]]:
+        """The engine's documents. Where it cannot see the folder after all, the folder is sent."""
+        if self.sees_folder:
+            try:
+                return self.cli.engine.lines(self.request(beside=True))
+            except (Conflict, NotFound):
+                pass
+        return self.cli.engine.lines(self.request(beside=False))
+
     def request(self, *, beside: bool) -> Any:
         """beside: the engine is to read the folder, and gets only what is not in there."""
         options, source = self.options, self.source
         own = self._own(beside=beside) if self.knarr else None
         pieces: Iterator[bytes] = iter(())
-        if not source.remote:
+        if source.remote:
+            if source.text is not None and not self.knarr:
+                raise Unsupported("a Dockerfile apart from its remote context needs knarr's engine")
+            pieces = source.beside(self.extras) if self.brings_extras else pieces
+        else:
             pieces = source.beside(self.extras) if beside else source.pieces(self.extras)
         limits = {
             "memory": options.memory, "memswap": options.memory_swap,
@@ -193,7 +173,7 @@ class Asking(NamedTuple):
             extra_hosts=options.add_host,
             limits={name: value for name, value in limits.items() if value},
             own=own,
-            registry_config=_registry_config(self.cli.config),
+            registry_config=_registry_config(self.cli),
             target=options.target or None,
             platform=",".join(platforms_of(options, self.cli)) or None,
             networkmode=None if options.network == "default" else options.network,
@@ -201,14 +181,15 @@ class Asking(NamedTuple):
             pull=options.pull or None,
             rm=True,
             squash=options.squash or None,
+            isolation=options.isolation or None,
             q=(options.quiet and not self.knarr) or None,
         )
 
     def _own(self, *, beside: bool) -> dict[str, Any]:
         options = self.options
         own: dict[str, Any] = {
-            "Trace": True,
-            "Extras": bool(self.extras) or beside,
+            "Trace": self.trace,
+            "Extras": self.brings_extras or beside,
             "Check": options.check,
             "Call": "" if options.call in {"build", "check"} else options.call,
             "DebugStep": options.debug_step,
@@ -216,7 +197,7 @@ class Asking(NamedTuple):
             "NoCacheFilter": list(options.no_cache_filter),
             "Allow": list(options.allow),
             "Annotations": list(options.annotation),
-            "Agents": _agents(options, self.cli),
+            "Agents": agents_of(options.ssh, self.cli),
             "Contexts": self._elsewhere(),
             "Project": self._project(),
             "TimeoutSeconds": options.timeout / 1e9,
@@ -224,7 +205,7 @@ class Asking(NamedTuple):
         }
         for place in self.cache_to:
             if place.type != "inline":
-                own |= {"CacheTo": cache_name(), "CacheWhole": place.whole}
+                own |= {"CacheTo": place.name, "CacheWhole": place.whole}
         if beside:
             there = os.stat(self.source.folder)
             own["Folder"] = {
@@ -238,7 +219,7 @@ class Asking(NamedTuple):
         elsewhere = {
             name: value for name, value in pairs.items() if name.lower() not in self.extras.folders
         }
-        return elsewhere | {name: f"docker-image://{image}" for name, image in self.lent}
+        return elsewhere | {name: f"{HERE}{image}" for name, image in self.lent}
 
     def _project(self) -> str:
         """By what this build is known the next time: its first name, or where it lies."""
@@ -248,10 +229,14 @@ class Asking(NamedTuple):
         return f"{place} {self.source.dockerfile} {self.options.target}".strip()
 
 
-def _registry_config(config: Config) -> str:
-    """Logins of all registries that the configuration file has, for bases that must be pulled."""
-    auths = config.values.get("auths")
-    if not isinstance(auths, dict) or not auths:
-        return ""
-    known = {server: auth for server, auth in auths.items() if auth}
-    return base64.urlsafe_b64encode(dumps(known).encode()).decode() if known else ""
+def _registry_config(cli: Cli) -> str:
+    """Logins of all registries that are kept, for bases that must be pulled."""
+    values = cli.config.values
+    if values.get("credHelpers") or values.get("credsStore"):
+        from knarr.cli.credentials import known
+
+        logins: dict[str, Any] = {each.server: each.document() for each in known(cli)}
+    else:
+        auths = values.get("auths")
+        logins = {server: auth for server, auth in auths.items() if auth} if auths else {}
+    return base64.urlsafe_b64encode(dumps(logins).encode()).decode() if logins else ""

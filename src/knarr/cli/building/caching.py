@@ -6,6 +6,7 @@ The engine knows images only; a cache in a folder is the image's OCI layout ther
 from __future__ import annotations
 
 import os
+from itertools import count
 from typing import Final, NamedTuple
 
 from knarr.cli.building.layouts import Lent, sound
@@ -14,15 +15,20 @@ from knarr.client.calls import images
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 
 _TYPES: Final = ("registry", "local", "inline")
+_numbers: Final = count()  # builds beside each other keep their caches apart
 
 
 class CachePlace(NamedTuple):
-    """Where a cache is. ref: of an image. folder: of a layout. whole: steps of all stages."""
+    """Where a cache is. ref: of an image. folder: of a layout. whole: steps of all stages.
+
+    name: what the engine is to call the image of the cache until it is where it belongs.
+    """
 
     type: str
     ref: str = ""
     folder: str = ""
     whole: bool = False
+    name: str = ""
 
     @classmethod
     def parse(cls, text: str, flag: str) -> CachePlace:
@@ -72,17 +78,14 @@ def cache_targets(texts: tuple[str, ...]) -> tuple[CachePlace, ...]:
     places = tuple(CachePlace.parse(text, "cache-to") for text in texts)
     if len([place for place in places if place.type != "inline"]) > 1:
         raise Unsupported("--cache-to: one place besides the image itself")
-    return places
-
-
-def cache_name() -> str:
-    """What the engine is to call the image of the cache until it is where it belongs."""
-    return f"knarr-cache-{os.getpid()}"
+    return tuple(
+        place._replace(name=f"knarr-cache-{os.getpid()}-{next(_numbers)}") for place in places
+    )
 
 
 def keep_cache(cli: Cli, place: CachePlace) -> None:
     """Send the cache's image where it belongs; the engine has no more need of it."""
-    name = cache_name()
+    name = place.name
     try:
         if place.type == "registry":
             _pushed(cli, name, place.ref)

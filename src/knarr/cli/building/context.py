@@ -18,6 +18,7 @@ PIECE: Final = 256 * 1024  # bytes read at once
 _HEAD_BYTES: Final = 512
 _END: Final = bytes(20 * 512)
 _EXTRAS: Final = ".knarr-build"
+_FREE_NAME: Final = ".dockerfile.knarr"
 _REMOTE: Final = re.compile(r"(?:https?://|git://|ssh://|git@|github\.com/)")
 _ARCHIVE_MAGIC: Final = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 _FILE_MAX: Final = 4 << 20
@@ -41,7 +42,7 @@ class Extras(NamedTuple):
         for name, value in self.secrets.items():
             yield from text_member(f"{_EXTRAS}/secrets/{name}", value, mode=0o600)
         for name, folder in self.folders.items():
-            rules = _ignore_rules(folder, "")
+            rules = ignore_rules(folder, "")
             yield from folder_members(folder, rules, f"{_EXTRAS}/contexts/{name}/")
 
 
@@ -72,13 +73,13 @@ class Source(NamedTuple):
         if self.folder:
             from knarr.cli.building.packing import folder_members
 
-            rules = _ignore_rules(self.folder, self.dockerfile, self.rules_text)
+            rules = ignore_rules(self.folder, self.dockerfile, self.rules_text)
             kept = (self.dockerfile, ".dockerignore", f"{self.dockerfile}.dockerignore")
             yield from folder_members(self.folder, rules, "", kept)
         yield _END
 
     def beside(self, extras: Extras) -> Iterator[bytes]:
-        """What an engine that sees the folder by itself does not have yet."""
+        """What an engine that gets the rest by itself does not have yet."""
         yield from extras.members()
         yield from self._outside()
         yield _END
@@ -101,6 +102,8 @@ def find_context(place: str, dockerfile: str, stdin: BinaryIO) -> Source:
         return _from_stdin(dockerfile, stdin)
     if _REMOTE.match(place):
         address = f"https://{place}" if place.startswith("github.com/") else place
+        if dockerfile == "-":
+            return Source(remote=address, dockerfile=_FREE_NAME, text=stdin.read(_FILE_MAX))
         return Source(remote=address, dockerfile=dockerfile or "Dockerfile")
     if not os.path.isdir(place):
         raise NotFound(f'unable to prepare context: path "{place}" not found')
@@ -151,13 +154,14 @@ def _default_name(folder: str) -> str:
 
 def _free_name(folder: str) -> str:
     """A name for a Dockerfile from elsewhere; the same in each build, so that it can be cached."""
-    name = ".dockerfile.knarr"
+    name = _FREE_NAME
     while os.path.lexists(os.path.join(folder, name)):
         name += "_"
     return name
 
 
-def _ignore_rules(folder: str, dockerfile: str, text: bytes | None = None) -> IgnoreRules | None:
+def ignore_rules(folder: str, dockerfile: str, text: bytes | None = None) -> IgnoreRules | None:
+    """Of the Dockerfile, else of the folder. text: what is beside a Dockerfile from elsewhere."""
     names = ([f"{dockerfile}.dockerignore"] if dockerfile else []) + [".dockerignore"]
     for name in names:
         if text is not None:
@@ -166,7 +170,7 @@ def _ignore_rules(folder: str, dockerfile: str, text: bytes | None = None) -> Ig
         if os.path.exists(path):
             with open(path, "rb") as file:
                 text = file.read(_FILE_MAX)
-    return None if text is None else IgnoreRules.parse(text.decode(errors="replace"))
+    return None if text is None else IgnoreRules.parse(text.decode("utf-8-sig", "replace"))
 
 
 def _rest(head: bytes, stream: BinaryIO) -> Iterator[bytes]:

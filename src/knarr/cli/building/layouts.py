@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Any, Final
 
 from knarr.cli.cli import Cli
@@ -15,6 +16,10 @@ from knarr.client.calls import images
 from knarr.errors import KnarrError
 
 SCHEME: Final = "oci-layout://"
+HERE: Final = (
+    "engine-image://"  # a named context which the engine has, and never looks for elsewhere
+)
+_numbers: Final = count()  # two builds of one program lend under names of their own
 _LOADED: Final = re.compile(r"Loaded image(?: ID)?: (\S+)")
 
 
@@ -34,7 +39,7 @@ class Lent:
         found = _LOADED.search(told)
         if found is None:
             raise KnarrError(f"{place} holds no image that the engine could read")
-        name = f"knarr-lent-{os.getpid()}-{len(self._names)}"
+        name = f"knarr-lent-{os.getpid()}-{next(_numbers)}"
         self._cli.engine.ask(images.tag(found[1], name))
         self._names.append(name)
         return name

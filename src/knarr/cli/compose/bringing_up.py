@@ -16,7 +16,7 @@ from knarr.compose.reasons import DIVERGED, FORCE, NEVER
 from knarr.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from knarr.cli.compose.building import BuildOptions
+    from knarr.cli.compose.build_section import Overrides
     from knarr.cli.compose.call import Call
     from knarr.cli.compose.flags import CreateFlags
     from knarr.cli.compose.logs import LogPrinter
@@ -65,7 +65,7 @@ def ensure_images(
     options: ImageOptions,
     *,
     quiet: bool = False,
-    builds: BuildOptions | None = None,
+    builds: Overrides | None = None,
 ) -> Observed:
     """Fetch and build what is missing; what there is of the project after that."""
     check_container_names(project)

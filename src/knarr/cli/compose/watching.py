@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from knarr.cli.compose.building import BuildOptions, build
+from knarr.cli.building.context import ignore_rules
+from knarr.cli.compose.build_section import Overrides
+from knarr.cli.compose.building import build
 from knarr.cli.compose.logs import LogPrinter, short_name
 from knarr.client.calls import images
-from knarr.client.context import ignore_rules
 from knarr.compose import labels
 from knarr.compose.draft import UpOptions
 from knarr.compose.file_events import FileEvents
@@ -48,7 +49,7 @@ class Watcher:
         project: Project,
         printer: LogPrinter,
         *,
-        builds: BuildOptions | None,
+        builds: Overrides | None,
         prune: bool = True,
         rested: Callable[[], None] = lambda: None,
     ) -> None:
@@ -213,9 +214,8 @@ class _Lines:
 
 def _ignore_file(service: Service) -> IgnoreRules:
     declared = service.get("build") or {}
-    dockerfile = declared.get("dockerfile", "")
-    path = f"{declared['context']}/{dockerfile}" if dockerfile else ""
-    return ignore_rules(declared["context"], path)
+    dockerfile = declared.get("dockerfile", "Dockerfile")
+    return ignore_rules(declared["context"], dockerfile) or IgnoreRules.of(())
 
 
 def _with_dependents(project: Project, services: Iterable[str]) -> list[str]:

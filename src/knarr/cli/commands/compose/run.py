@@ -6,7 +6,7 @@ from knarr.cli.attached import STDIN_FD, check_terminal
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.bringing_up import ensure_images
-from knarr.cli.compose.building import BuildOptions
+from knarr.cli.compose.build_section import Overrides
 from knarr.cli.compose.call import Call, called
 from knarr.cli.compose.flags import Common
 from knarr.cli.compose.providing import prepared
@@ -91,7 +91,7 @@ def run(
         images = ImageOptions(pull=pull, build=build, separator=call.separator)
         project = prepared(call, project)
         observed = ensure_images(
-            call, project, images, quiet=quiet_pull, builds=BuildOptions(quiet=quiet_build)
+            call, project, images, quiet=quiet_pull, builds=Overrides(quiet=quiet_build)
         )
         observed = _with_dependencies(call, project, observed, service, orphans=remove_orphans)
         slug = secrets.token_hex(32)

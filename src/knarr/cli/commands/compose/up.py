@@ -13,7 +13,7 @@ from knarr.cli.compose.bringing_up import (
     rolls_out,
     up_options,
 )
-from knarr.cli.compose.building import BuildOptions
+from knarr.cli.compose.build_section import Overrides
 from knarr.cli.compose.call import Call, called, positive_timeout
 from knarr.cli.compose.flags import Common, CreateFlags
 from knarr.cli.compose.providing import prepared
@@ -81,7 +81,7 @@ def up(
         project = prepared(call, project)
         observed = ensure_images(
             call, project, image_options(call, flags),
-            quiet=flags.quiet_pull, builds=BuildOptions(quiet=quiet_build),
+            quiet=flags.quiet_pull, builds=Overrides(quiet=quiet_build),
         )  # fmt: skip
         plan = plan_for(call, project, observed, options)
         if in_front and not rolls_out(plan):  # what starts does so when its output is followed
@@ -112,7 +112,7 @@ def up(
             foreground.follow_changes(
                 Watcher(
                     call, project, printer, rested=foreground.rested,
-                    builds=None if flags.no_build else BuildOptions(quiet=quiet_build),
+                    builds=None if flags.no_build else Overrides(quiet=quiet_build),
                 )
             )  # fmt: skip
         return foreground.run(options, limit, watch=watch, keys=_keys(call, menu=menu))

@@ -3,7 +3,7 @@ from dataclasses import replace
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.bringing_up import ensure_images, plan_for
-from knarr.cli.compose.building import BuildOptions
+from knarr.cli.compose.build_section import Overrides
 from knarr.cli.compose.call import Call, called
 from knarr.cli.compose.flags import Common
 from knarr.cli.compose.logs import LogPrinter
@@ -27,7 +27,7 @@ def watch(
     """Follow changes of files: copy, restart, build anew"""
     with called(cli, common) as call:
         project = call.project(services)
-        builds = BuildOptions(quiet=quiet)
+        builds = Overrides(quiet=quiet)
         printer = LogPrinter(cli.out, prefix=False)
         watched = project.selected(services) if services else project
         watcher = Watcher(call, watched, printer, builds=builds, prune=prune)
@@ -42,9 +42,7 @@ def watch(
             watcher.stop()
 
 
-def _bring_up(
-    call: Call, project: Project, services: tuple[str, ...], builds: BuildOptions
-) -> None:
+def _bring_up(call: Call, project: Project, services: tuple[str, ...], builds: Overrides) -> None:
     """What has a build and rules is built in any case, so that the first state is that of now."""
     built = {
         name: service.with_values(pull_policy="build")

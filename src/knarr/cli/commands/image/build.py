@@ -30,7 +30,7 @@ from knarr.cli.command import command
 from knarr.cli.exit import Exit
 from knarr.cli.progress import show_progress
 from knarr.client.calls import images
-from knarr.errors import Conflict, InvalidArgument, KnarrError, NotFound, Unsupported
+from knarr.errors import InvalidArgument, KnarrError, Unsupported
 
 
 @command("image build", usage="PATH | URL | -")
@@ -60,16 +60,16 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
         cache_to=targets,
     )
     if options.check:
-        return _checked(cli, _sent(asking))
+        return _checked(cli, asking.sent())
     if options.call != "build":
-        return _answered(cli, _sent(asking))
+        return _answered(cli, asking.sent())
     lent = Lent(cli)
     try:
         asking = asking._replace(
             cache_from=cache_sources(cli, options.cache_from, lent, knarr=knarr),
             lent=lent_contexts(options, lent),
         )
-        image = _Built(cli, options).shown(_sent(asking))
+        image = _Built(cli, options).shown(asking.sent())
     finally:
         lent.give_back()
     if options.debug_step:
@@ -98,16 +98,6 @@ def _check(options: BuildOptions) -> None:
         raise InvalidArgument(f'invalid --on-error "{options.on_error}": only shell is known')
     if options.push and not options.tag:
         raise InvalidArgument("tag is needed when pushing to registry")
-
-
-def _sent(asking: Asking) -> Iterable[dict[str, Any]]:
-    """The engine's documents. Where it cannot see the folder after all, the folder is sent."""
-    if asking.sees_folder:
-        try:
-            return asking.cli.engine.lines(asking.request(beside=True))
-        except (Conflict, NotFound):
-            pass
-    return asking.cli.engine.lines(asking.request(beside=False))
 
 
 class _Built:
