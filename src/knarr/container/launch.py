@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -112,6 +112,7 @@ class Launcher:
                 mounts=mounts,
                 files=self._files(container, plugged, owner),
                 network_namespace=namespace,
+                kernel_settings=plugged.kernel_settings,
                 shm_source=self._shared_memory(container, undo, owner),
                 link_environment=link_environment(container.name, self._linked(container)),
                 owners=remap.owners if remap is not None else None,
@@ -171,6 +172,7 @@ class Launcher:
         mounts: tuple[MountPlan, ...] = (),
         files: NetworkFiles = NetworkFiles(),  # noqa: B008
         network_namespace: str = "",
+        kernel_settings: Mapping[str, str] | None = None,
         shm_source: str = "",
         link_environment: tuple[str, ...] = (),
         owners: Owners | None = None,
@@ -189,6 +191,7 @@ class Launcher:
             sources=source_facts(plan.source for plan in mounts if plan.source),
             files=files,
             network_namespace=network_namespace,
+            kernel_settings=kernel_settings or {},
             joined_ipc=self._joined_namespace(record.host.ipc_mode, "ipc"),
             joined_pid=self._joined_namespace(record.host.pid_mode, "pid"),
             shm_source=shm_source,

@@ -52,6 +52,7 @@ class Surroundings:
     passwd, group: the text of the image's files, empty where it has none.
     sources: what is at each source of ``mounts``.
     network_namespace: path of the namespace to join; empty for the host's own.
+    kernel_settings: of the interfaces in it.
     joined_ipc, joined_pid: paths of another container's namespaces, for ``container:`` modes.
     shm_source: the shared /dev/shm for IpcMode shareable, host and ``container:``.
     found_devices: for every PathOnHost of Devices; host_devices: all, for privileged ones.
@@ -69,6 +70,7 @@ class Surroundings:
     sources: Mapping[str, SourceFacts] = field(default_factory=dict)
     files: NetworkFiles = field(default_factory=NetworkFiles)
     network_namespace: str = ""
+    kernel_settings: Mapping[str, str] = field(default_factory=dict)
     joined_ipc: str = ""
     joined_pid: str = ""
     shm_source: str = ""
@@ -216,7 +218,10 @@ def _linux(
     held = granted(host.cap_add, host.cap_drop, machine.capabilities, privileged=host.privileged)
     own_network = is_own(host.network_mode)
     settings = sysctls(
-        host.sysctls or {}, own_network=own_network, known=machine.sysctls, owners=around.owners
+        {**(host.sysctls or {}), **around.kernel_settings},
+        own_network=own_network,
+        known=machine.sysctls,
+        owners=around.owners,
     )
     if config.domainname and is_own(host.uts_mode) and around.owners is None:
         settings = {"kernel.domainname": config.domainname} | settings

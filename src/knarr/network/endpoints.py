@@ -11,6 +11,7 @@ import msgspec
 from knarr.errors import Forbidden, InvalidArgument
 from knarr.ids import EndpointId, NetworkId, short
 from knarr.kernel.netlink import Interface, mac_bytes
+from knarr.network.interface_settings import check_interface_settings
 from knarr.network.ipam import mac_of
 from knarr.network.model import (
     OPTION_INTERFACE,
@@ -24,6 +25,14 @@ from knarr.network.model import (
 from knarr.network.plan import Names, interface
 from knarr.spec.docker.container import EndpointSettings
 
+_NO_ADDRESSES: Final[Mapping[str, str | int]] = {
+    "ip_address": "",
+    "ip_prefix_len": 0,
+    "gateway": "",
+    "global_ipv6_address": "",
+    "global_ipv6_prefix_len": 0,
+    "ipv6_gateway": "",
+}
 _LINK_LOCAL_PREFIX: Final = {4: 16, 6: 64}
 _MAC: Final = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
 _ONLY_USER_DEFINED: Final = "user specified IP address is supported on user defined networks only"
@@ -53,6 +62,7 @@ def check_request(network: Network, settings: EndpointSettings) -> None:
     for text in settings.ipam_config.link_local_ips if settings.ipam_config else ():
         if not _is_link_local(text):
             raise InvalidArgument(f"invalid link-local IP address {text}")
+    check_interface_settings(settings)
     if settings.mac_address and not _MAC.fullmatch(settings.mac_address):
         raise InvalidArgument(f"invalid MAC address: {settings.mac_address}")
 
@@ -103,7 +113,11 @@ class Draft:
 
 
 def endpoint(draft: Draft, member: Member, names: Names, *, interface_name: str) -> Endpoint:
-    """With its settings complete, as inspect shows them."""
+    """With its settings complete, as inspect shows them.
+
+    What only the engine knows counts for nothing in what was asked: clients send back what
+    they were told of another container.
+    """
     settings = msgspec.structs.replace(
         draft.settings,
         network_id=draft.network.id,
@@ -133,7 +147,7 @@ def _mac(draft: Draft) -> str:
 
 
 def _address_fields(draft: Draft) -> dict[str, str | int]:
-    fields: dict[str, str | int] = {}
+    fields: dict[str, str | int] = dict(_NO_ADDRESSES)
     for address in draft.addresses:
         subnet = draft.network.subnet_of(address)
         assert subnet is not None

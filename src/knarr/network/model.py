@@ -198,7 +198,9 @@ class Plugged:
 
     networks: by the network's name, the one with the default gateway first.
     ports: by ``80/tcp``; published ones only.
+    kernel_settings: of its interfaces, to be written by the runtime.
     """
 
     networks: Mapping[str, EndpointSettings] = field(default_factory=dict)
+    kernel_settings: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, tuple[PortBinding, ...]] = field(default_factory=dict)

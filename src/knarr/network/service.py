@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from knarr.errors import Conflict, Forbidden, NotFound
+from knarr.errors import Conflict, Forbidden, NotFound, Unsupported
 from knarr.events import Event
 from knarr.ids import ContainerId, NetworkId, new_hex
 from knarr.network import creation, documents, lookout, rows
@@ -23,6 +23,7 @@ from knarr.network.defaultbridge import DefaultBridge
 from knarr.network.endpoints import check_request
 from knarr.network.host import HostNetwork, Sandbox
 from knarr.network.hostfiles import HostResolvConf
+from knarr.network.interface_settings import OPTION_SETTINGS, interface_settings
 from knarr.network.ipam import local_range, overlap
 from knarr.network.linking import Link, Links
 from knarr.network.model import (
@@ -199,13 +200,18 @@ class NetworkService:
         """What a container has now; empty when it is not plugged in."""
         return self._shown(self._registry.of(container), self._ports.ports_of(container))
 
-    def _shown(self, endpoints: Iterable[Endpoint], ports: Iterable[PublishedPort]) -> Plugged:
+    def _shown(self, endpoints: Sequence[Endpoint], ports: Iterable[PublishedPort]) -> Plugged:
         bindings: dict[str, tuple[PortBinding, ...]] = {}
         for port in ports:
             bindings[port.key] = (*bindings.get(port.key, ()), port.binding)
         return Plugged(
             networks={self._registry[each.network].name: each.settings for each in endpoints},
             ports=bindings,
+            kernel_settings={
+                name: value
+                for each in endpoints
+                for name, value in interface_settings(each.settings, each.interface).items()
+            },
         )
 
     def host_gateways(self, container: ContainerId) -> tuple[str, ...]:
@@ -357,7 +363,15 @@ class NetworkService:
     async def connect(
         self, member: Member, sandbox: Sandbox, request: EndpointRequest
     ) -> EndpointSettings:
-        """Put a running container on one more network. Raises Forbidden when it is on it."""
+        """Put a running container on one more network. Raises Forbidden when it is on it.
+
+        Raises Unsupported where its interface is to have settings of the kernel's.
+        """
+        if interface_settings(request.settings, interface=""):
+            raise Unsupported(
+                f"{OPTION_SETTINGS} are written when a container starts: stop it, connect it to"
+                " the network, and start it again"
+            )
         await self._default.freshen([request])
         endpoint = await self._plugs.connect(member, sandbox, request)
         await self._open_links(member.id)
