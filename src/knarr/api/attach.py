@@ -21,14 +21,17 @@ _HEAD_START_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What to attach. logs: what was written before, first; stream: what comes from now on."""
+    """What to attach. logs: what was written before, first; stream: what comes from now on.
+
+    detach_keys: as the client wrote them; empty where it said nothing.
+    """
 
     logs: bool
     stream: bool
     stdin: bool
     stdout: bool
     stderr: bool
-    detach_keys: bytes
+    detach_keys: str
     framed: bool
 
 
@@ -55,7 +58,7 @@ async def attach(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        detach_keys=detach_sequence(detach_keys),
+        detach_keys=detach_keys,
         framed=not container.record.config.tty,
     )
     talk = await _talk(engine, container, wishes)
@@ -85,7 +88,7 @@ async def attach_websocket(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        detach_keys=detach_sequence(detach_keys),
+        detach_keys=detach_keys,
         framed=False,
     )
     talk = await _talk(engine, container, wishes)
@@ -99,6 +102,7 @@ async def attach_websocket(
 
 
 async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Conversation:
+    detach_sequence(wishes.detach_keys)  # a bad one is refused before the connection is taken over
     if wishes.logs and not wishes.stream:
         await engine.views.first_words(container.id)
     channel, place = await engine.containers.attach(
@@ -108,6 +112,11 @@ async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Convers
         stderr=wishes.stderr,
         framed=wishes.framed,
     )
+    def keys() -> bytes:
+        """Asked when something is typed: who waits for the start hears what that said."""
+        now = engine.views.find(container.id)
+        return detach_sequence(wishes.detach_keys or now.state.detach_keys)
+
     query = LogQuery(stdout=wishes.stdout, stderr=wishes.stderr, until_place=place)
 
     async def talk(source: ByteSource, sink: ByteSink) -> None:
@@ -125,7 +134,7 @@ async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Convers
             source,
             sink,
             channel,
-            detach_keys=wishes.detach_keys if container.record.config.tty else None,
+            detach_keys=keys if container.record.config.tty else None,
             on_detach=lambda: engine.containers.tell(container.id, "detach"),
         )
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from knarr.api.absent import CHECKPOINTS
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, inspect_shape, summary_shape
-from knarr.api.streams import stream_headers
+from knarr.api.streams import detach_sequence, stream_headers
 from knarr.api.versions import ApiVersion
 from knarr.container import Condition
 from knarr.container.filters import KNOWN
@@ -146,12 +146,18 @@ async def stats(
 
 @route("POST", "/containers/{ref}/start")
 async def start(
-    engine: Engine, ref: str, *, checkpoint: str = "", checkpoint_dir: str = ""
+    engine: Engine,
+    ref: str,
+    *,
+    detach_keys: str = "",
+    checkpoint: str = "",
+    checkpoint_dir: str = "",
 ) -> None:
     """ContainerStart: 204 once it runs, 304 if it ran already."""
+    detach_sequence(detach_keys)
     if checkpoint or checkpoint_dir:
         raise Unsupported(CHECKPOINTS)
-    await engine.containers.start(ref)
+    await engine.containers.start(ref, detach_keys=detach_keys)
 
 
 @route("POST", "/containers/{ref}/stop")

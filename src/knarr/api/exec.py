@@ -52,7 +52,7 @@ async def start(
             source,
             sink,
             channel,
-            detach_keys=keys if wanted.tty else None,
+            detach_keys=(lambda: keys) if wanted.tty else None,
             on_detach=lambda: engine.execs.tell(exec_id, "exec_detach"),
         )
         if over:

@@ -105,17 +105,17 @@ async def converse(
     sink: ByteSink,
     channel: socket.socket,
     *,
-    detach_keys: bytes | None = None,
+    detach_keys: Callable[[], bytes] | None = None,
     on_detach: Callable[[], None] = lambda: None,
 ) -> bool:
     """Carry bytes both ways between a client and the keeper until the container's side ends.
 
     Whether the container's side did end; it goes on when the person detached or went away.
-    detach_keys: looked for in what is typed; None where there is no terminal.
+    detach_keys: looked for in what is typed, from the first byte on; None where there is no
+    terminal.
     """
     reader, writer = await asyncio.open_connection(sock=channel)
-    scanner = DetachScanner(detach_keys) if detach_keys else None
-    inward = asyncio.ensure_future(_inward(source, writer, scanner))
+    inward = asyncio.ensure_future(_inward(source, writer, detach_keys))
     outward = asyncio.ensure_future(_outward(reader, sink))
     try:
         await asyncio.wait({inward, outward}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,10 +138,13 @@ async def converse(
 
 
 async def _inward(
-    source: ByteSource, writer: asyncio.StreamWriter, scanner: DetachScanner | None
+    source: ByteSource, writer: asyncio.StreamWriter, detach_keys: Callable[[], bytes] | None
 ) -> bool:
     """Client to container; True when the person detached, False at the end of the input."""
+    scanner: DetachScanner | None = None
     while data := await source.read(_PIECE):
+        if scanner is None and detach_keys is not None:
+            scanner = DetachScanner(detach_keys())
         passed, detached = scanner.feed(data) if scanner else (data, False)
         try:
             writer.write(passed)

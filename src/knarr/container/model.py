@@ -50,8 +50,8 @@ class Container:
     def _with(self, status: Status, **changes: object) -> Self:
         return replace(self, status=status, state=msgspec.structs.replace(self.state, **changes))
 
-    def startable(self) -> Self:
-        """Refuse what must not be started; no change yet."""
+    def startable(self, detach_keys: str = "") -> Self:
+        """Refuse what must not be started; no change yet, but for the keys that detach."""
         match self.status:
             case Status.RUNNING:
                 raise NotModified(f"container {self.name} is already running")
@@ -59,7 +59,7 @@ class Container:
                 raise Conflict("cannot start a paused container, try unpause instead")
             case Status.REMOVING | Status.DEAD:
                 raise Conflict("container is marked for removal and cannot be started")
-        return self
+        return self._with(self.status, detach_keys=detach_keys)
 
     def started(self, *, pid: int, at_ns: int, again: bool = False) -> Self:
         """again: by its restart policy; a person's start counts restarts anew."""

@@ -120,11 +120,11 @@ class ContainerService:
         container, warnings = await self._creator.create(body, name, platform)
         return ContainerCreated(id=container.id, warnings=warnings)
 
-    async def start(self, ref: str) -> None:
+    async def start(self, ref: str, *, detach_keys: str = "") -> None:
         """Run the container's process. On any failure nothing of it is left behind."""
         async with self._journal.held(ref) as before:
             self.supervisor.starts_anew(before.id)
-            await self._lifecycle.start(before.startable())
+            await self._lifecycle.start(before.startable(detach_keys))
 
     async def stop(self, ref: str, *, grace: int | None = None, signal: str = "") -> None:
         """Ask it to end, and kill it when it has not within ``grace`` seconds (-1: wait for ever).

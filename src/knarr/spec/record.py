@@ -70,6 +70,7 @@ class ContainerState(SnakeDocument):
     """What the last run came to. Times are nanoseconds since the epoch, 0 for never.
 
     stopped_by_user: a stop or kill was asked for, so no restart policy applies.
+    detach_keys: what its start said that detaches who says nothing else; empty for the usual ones.
     """
 
     pid: int = 0
@@ -80,4 +81,5 @@ class ContainerState(SnakeDocument):
     finished_ns: int = 0
     restart_count: int = 0
     stopped_by_user: bool = False
+    detach_keys: str = ""
     health: Health | None = None
