@@ -112,6 +112,7 @@ async def _talk(engine: Engine, container: Container, wishes: Wishes) -> Convers
         stderr=wishes.stderr,
         framed=wishes.framed,
     )
+
     def keys() -> bytes:
         """Asked when something is typed: who waits for the start hears what that said."""
         now = engine.views.find(container.id)

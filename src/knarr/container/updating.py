@@ -5,7 +5,7 @@ Source: Engine API, ContainerUpdate; the sentences are Docker's.
 
 from typing import Any, Final
 
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict, fields, replace
 
 from knarr.container import limits
 from knarr.container.machine import Machine
@@ -35,9 +35,10 @@ def updated(
     A field that is empty in ``wanted`` stays as it was; 0 and less takes a limit on PIDs away.
     Raises InvalidArgument in Docker's words, Unsupported for what cannot change.
     """
-    for field in _FIXED:
-        if getattr(wanted, field) != getattr(Resources(), field):
-            raise Unsupported(f"{field} of a container cannot be updated: create it anew")
+    for field in fields(Resources):
+        if field.name in _FIXED and getattr(wanted, field.name) != field.default:
+            name = field.encode_name
+            raise Unsupported(f"{name} of a container cannot be updated: create it anew")
     check_restart_policy(wanted.restart_policy, auto_remove=False)
     possible, warnings = limits.checked(wanted, machine, update=True)
     try:

@@ -97,7 +97,7 @@ def test_what_makes_no_sense_is_refused(
 
 
 def test_what_cannot_change_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="init of a container cannot be updated"):
+    with pytest.raises(Unsupported, match="Init of a container cannot be updated"):
         after({"init": True})
 
 
