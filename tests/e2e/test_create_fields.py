@@ -109,6 +109,14 @@ def at_end(box: Box, *path: str) -> object:
     return told(*path)(box)
 
 
+def listed(box: Box) -> Json:
+    """The row of ``ps``."""
+    rows = box.daemon.ask("GET", f'/containers/json?filters={{"id":["{box.id}"]}}')
+    [row] = rows
+    assert isinstance(row, dict)
+    return row
+
+
 def labelled(box: Box) -> bool:
     found = box.daemon.ask("GET", '/containers/json?filters={"label":["of=a%20field"]}')
     return [each["Id"] for each in found] == [box.id]
@@ -300,6 +308,8 @@ HOST = [
         lambda box: at_end(box, "RestartCount"), 2, "failing"),
     Row(host(AutoRemove=True), gone, box="passing"),
     Row(host(Annotations={"of": "a field"}), told("HostConfig", "Annotations", "of"), "a field"),
+    Row(host(Annotations={"of": "a field"}), lambda box: listed(box)["HostConfig"]["Annotations"],
+        {"of": "a field"}),
     Row(host(CapAdd=["SYS_TIME"]), lambda box: 25 in capabilities(box)),
     Row(host(CapDrop=["CHOWN"]), lambda box: 0 in capabilities(box), False),
     Row(host(Privileged=True), lambda box: capabilities(box) >= {12, 21}, box="linked"),

@@ -167,6 +167,8 @@ class Router:
             return error_response(KnarrError(_internal(error)))
 
     async def _answer(self, request: Request) -> Answer:
+        if request.method == "OPTIONS":
+            return Response(status=200)  # for every path, and no page's script is let in by it
         path, version = request.path, ANNOUNCED
         if match := _PREFIX.match(path):
             path, version = path[match.end() :], checked_version(match[1])

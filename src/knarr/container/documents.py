@@ -122,7 +122,9 @@ def summary(container: Container, around: Surroundings, now_ns: int) -> Containe
         labels=record.config.labels,
         state=container.status.value,
         status=status_text(container, now_ns),
-        host_config=SummaryHostConfig(network_mode=record.host.network_mode),
+        host_config=SummaryHostConfig(
+            network_mode=record.host.network_mode, annotations=record.host.annotations
+        ),
         network_settings=SummaryNetworkSettings(networks=dict(around.networks)),
         mounts=mount_points(record.mounts),
         health=_health(container),

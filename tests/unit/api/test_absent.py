@@ -21,6 +21,11 @@ async def status(method: str, path: str) -> int:
     return answer.status
 
 
+async def test_every_path_may_be_asked_for_its_options() -> None:
+    assert await status("OPTIONS", "/v1.44/containers/json") == 200
+    assert await status("OPTIONS", "/nonesuch") == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/nonesuch"), ("POST", "/nonesuch"), ("GET", "/v1.44/container/x/json")],
