@@ -1,5 +1,7 @@
 """Files in and out by the real docker CLI, of containers that run and that do not."""
 
+import io
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,3 +86,46 @@ def test_what_changed_is_shown_and_exported(daemon: Daemon, container: str, tmp_
         names = set(tar.getnames())
     assert "tmp/new" in names
     assert not {"etc/group", "data/f"} & names
+
+
+def content(daemon: Daemon, container: str, path: str) -> str:
+    packed = subprocess.run(
+        ["docker", "cp", f"{container}:{path}", "-"],
+        env=daemon.environment,
+        capture_output=True,
+        check=True,
+    )
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
+        [member] = tar.getmembers()
+        file = tar.extractfile(member)
+        assert file is not None
+        return file.read().decode()
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_the_engines_own_files_are_read_and_never_replaced(
+    daemon: Daemon, tmp_path: Path, running: bool
+) -> None:
+    words = ("run", "-d", "--network", "none", "--hostname", "boxy", "-v", f"{tmp_path}/f:/f")
+    (tmp_path / "f").write_text("of the host\n")
+    (tmp_path / "g").write_text("of the client\n")
+    name = done(daemon, *words, "busybox", "sleep", "1000").strip()
+    try:
+        if not running:
+            done(daemon, "kill", name)
+        assert content(daemon, name, "/etc/hostname") == "boxy\n"
+        assert "localhost" in content(daemon, name, "/etc/hosts")
+        for place in ("/etc/hosts", "/f"):
+            refused = daemon.docker("cp", str(tmp_path / "g"), f"{name}:{place}")
+            assert refused.returncode == 1
+            assert "device or resource busy: something is mounted there" in refused.stderr
+        assert "localhost" in content(daemon, name, "/etc/hosts")
+        assert content(daemon, name, "/f") == "of the host\n"
+    finally:
+        daemon.docker("rm", "-f", name)
+    assert (tmp_path / "f").read_text() == "of the host\n"
+
+
+def test_programs_that_read_mtab_find_the_mounts(daemon: Daemon) -> None:
+    words = ("run", "--rm", "--network", "none", "busybox", "readlink", "/etc/mtab")
+    assert done(daemon, *words) == "/proc/mounts\n"

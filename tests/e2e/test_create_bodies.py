@@ -115,6 +115,8 @@ def test_both_ask_for_the_same_container(engine: FakeEngine, line: str) -> None:
         "--cidfile /etc/hostname",
         "--platform nonsense",
         "--use-api-socket --bogus",
+        "--env-file /etc",
+        "--label-file /etc",
     ],
 )
 def test_both_refuse_what_makes_no_sense(engine: FakeEngine, line: str) -> None:

@@ -215,7 +215,10 @@ async def remove(
 ) -> None:
     """ContainerDelete."""
     if link:
-        raise InvalidArgument(f"{ref} is no link: name it as CONTAINER/ALIAS")
+        raise InvalidArgument(
+            "Conflict, cannot remove the default link name of the container:"
+            f" {ref} is no link, name it as CONTAINER/ALIAS"
+        )
     await engine.containers.remove(ref, force=force, volumes=v)
 
 

@@ -2,7 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -10,6 +17,7 @@ from typing import Final, Self
 
 from knarr.container import archive
 from knarr.container.facts import HOST_ROOT, account_files
+from knarr.container.files import files_in
 from knarr.container.model import Container
 from knarr.container.mounting import Mounter
 from knarr.container.registry import ContainerRegistry
@@ -17,11 +25,13 @@ from knarr.container.remap import Remap, remap_for
 from knarr.container.users import identity
 from knarr.errors import Conflict
 from knarr.http.outflow import outflow
+from knarr.ids import ContainerId
 from knarr.kernel.owners import Owners, read_owners
 from knarr.snapshot import ContainerLayers
 from knarr.snapshot.extract import Manner
 from knarr.snapshot.pack import Sink, pack
 from knarr.spec.docker.container import FilesystemChange, PathStat
+from knarr.spec.record import MountPlan
 
 _KINDS: Final = {"C": 0, "A": 1, "D": 2}  # as the Engine API numbers changes
 
@@ -57,13 +67,18 @@ class Copier:
         layers: ContainerLayers,
         mounter: Mounter,
         remap: Remap | None,
+        folder: Callable[[ContainerId], Path],
         tell: Callable[[str, str], None],
     ) -> None:
-        """tell: makes an event of a container's ID and an action."""
+        """folder: where a container's hosts, hostname and resolv.conf are.
+
+        tell: makes an event of a container's ID and an action.
+        """
         self._registry = registry
         self._layers = layers
         self._mounter = mounter
         self._remap = remap
+        self._folder = folder
         self._tell = tell
 
     async def look(self, ref: str, path: str) -> PathStat:
@@ -138,7 +153,8 @@ class Copier:
             remap = remap_for(container.record.host, self._remap)
             plans = await self._mounter.ready(container, rootfs, stack, remap)
             owner = remap.owners.root if remap is not None else HOST_ROOT
-            stack.enter_context(archive.with_mounts(rootfs, plans, owner))
+            files = files_in(self._folder(container.id)).by_destination()
+            stack.enter_context(archive.with_mounts(rootfs, (*_binds(files), *plans), owner))
             yield stack.enter_context(archive.open_root(rootfs))
 
     def _mounted(self, container: Container) -> AbstractContextManager[Path]:
@@ -163,6 +179,12 @@ class Copier:
 
 def _pack_root(root: int, owners: Owners | None, sink: Sink) -> None:
     pack(root, sink, owners=owners)
+
+
+def _binds(files: Mapping[str, str]) -> Iterator[MountPlan]:
+    """The engine's own files, for a container that was plugged in; others come over them."""
+    for destination, source in files.items():
+        yield MountPlan(kind="bind", destination=destination, source=source, recursive=False)
 
 
 def _owner(root: int, user: str) -> tuple[int, int] | None:

@@ -147,6 +147,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         layers=container_layers,
         mounter=mounter,
         remap=remap,
+        folder=launcher.folder,
         tell=containers.tell,
     )
     await launcher.sweep({each.id for each in registry}, running | keeper.untold_exits())

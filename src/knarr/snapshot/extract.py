@@ -15,7 +15,7 @@ from typing import Final
 
 from knarr.content.writing import write_all
 from knarr.errors import InvalidArgument, KnarrError, Unavailable
-from knarr.kernel.openat2 import openat2
+from knarr.kernel.openat2 import RESOLVE_NO_XDEV, openat2
 from knarr.kernel.owners import Owners
 from knarr.snapshot import names
 from knarr.snapshot.tar import Member, TarStream, header
@@ -135,6 +135,11 @@ class _Extraction:
             )
         if was_folder and is_folder:
             return
+        if _is_mounted(folder, base):  # from outside the kernel would let us, and unmount it
+            raise InvalidArgument(
+                f"{names.shown(member.name)}: device or resource busy: something is mounted there,"
+                " write to its source instead"
+            )
         if was_folder:
             shutil.rmtree(base, dir_fd=folder)
         else:
@@ -238,6 +243,15 @@ def _plain(name: bytes) -> bytes:
         if part and part != b".":
             parts.append(part)
     return b"/".join(parts)
+
+
+def _is_mounted(folder: int, base: bytes) -> bool:
+    try:
+        found = openat2(folder, base, os.O_PATH | os.O_NOFOLLOW, resolve=RESOLVE_NO_XDEV)
+    except OSError as error:
+        return error.errno == errno.EXDEV
+    os.close(found)
+    return False
 
 
 def _meaning(error: OSError, name: bytes) -> KnarrError:

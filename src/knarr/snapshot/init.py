@@ -32,6 +32,7 @@ _ENTRIES: Final[dict[str, str]] = {
     "etc/resolv.conf": _FILE,
     ".dockerenv": _FILE,
 }
+_LINKS: Final = {"etc/mtab": "/proc/mounts"}
 _TREE: Final = "fs"
 
 
@@ -64,6 +65,10 @@ def _fill(tree: Path, image: int) -> None:
             continue
         path = tree / name
         path.mkdir(mode=0o755) if kind is _DIRECTORY else path.touch(mode=0o755)  # as Docker
+    for name, target in _LINKS.items():
+        parent, _, base = name.rpartition("/")
+        if _status(image, parent, base) is None and _copy_folder(tree, image, parent):
+            (tree / name).symlink_to(target)
     for name in ("dev", "etc"):
         there = _status(image, "", name)
         if there is not None and (tree / name).is_dir():

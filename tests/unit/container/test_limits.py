@@ -56,6 +56,10 @@ NOTHING = Controllers(**{field.name: False for field in dataclasses.fields(Contr
             Resources(nano_cpus=4_000_000_000),
             "range of CPUs is from 0.01 to 3.00, as there are only 3 CPUs available",
         ),
+        (
+            Resources(nano_cpus=9_999_999),
+            "range of CPUs is from 0.01 to 3.00, as there are only 3 CPUs available",
+        ),
         (Resources(cpu_shares=-1), "invalid CPU shares (-1): value must be a positive integer"),
         (
             Resources(cpu_period=10),

@@ -24,6 +24,8 @@ def pairs_of(path: str, environ: Mapping[str, str] | None = None) -> list[str]:
             lines = file.read().split("\n")
     except UnicodeDecodeError as error:
         raise InvalidArgument(f"invalid env file ({path}): invalid utf8 bytes") from error
+    except IsADirectoryError as error:
+        raise InvalidArgument(f"invalid env file ({path}): read {path}: is a directory") from error
     except OSError as error:
         raise InvalidArgument(f"open {path}: {(error.strerror or '').lower()}") from error
     found = []
