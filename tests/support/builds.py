@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from knarr.build import Runner, Solver
+from knarr.build.housekeeping import build_cache
 from knarr.dockerfile.bases import Puller
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.service import BuildService
@@ -82,6 +83,7 @@ class Yard:
             self.rooms.layers,
             self.rooms.containers,
             runner or Chrooted(),
+            build_cache(self.rooms.db, self.rooms.layers, root),
             root,
             root / "run",
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from knarr.build.graph import Vertex
+from knarr.build.housekeeping import build_cache
 from knarr.build.model import Layered, Result
 from knarr.build.ops import Context, Copy, Execute, Image, Selection
 from knarr.build.session import Session
@@ -64,6 +65,7 @@ class Workshop:
             self.layers,
             self.containers,
             runner or self.runner,  # type: ignore[arg-type]
+            build_cache(self.db, self.layers, self.folder / "data"),
             self.folder / "data",
             self.folder / "run",
         )

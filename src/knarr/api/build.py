@@ -1,22 +1,15 @@
-"""Endpoints of the builder. Source: Engine API, ImageBuild, BuildPrune; BuildCancel of moby."""
+"""Endpoints of the builder. Source: Engine API, ImageBuild, BuildPrune; BuildCancel of moby.
+
+The rooms that build are imported with the first request.
+"""
 
 import base64
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from knarr.api.router import Filters, only_known, route
-from knarr.build import Resources
-from knarr.build.housekeeping import FILTERS, Prune
-from knarr.dockerfile.check import Finding
-from knarr.dockerfile.request import (
-    BuildRequest,
-    FolderPlace,
-    read_hosts,
-    read_map,
-    read_strings,
-    read_ulimits,
-)
 from knarr.errors import InvalidArgument, Unsupported
 from knarr.http.message import ByteSink, ByteSource, Hijack, Request, Response
 from knarr.image.annotations import Annotations
@@ -25,6 +18,10 @@ from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.build import BuildCachePruned, BuildExtension, BuildFinding
 from knarr.spec.docker.progress import Progress
 from knarr.spec.document import decode
+
+if TYPE_CHECKING:
+    from knarr.dockerfile.check import Finding
+    from knarr.dockerfile.request import FolderPlace
 
 _NO_FILTERS = Filters({})
 _H2C = {"Connection": "Upgrade", "Upgrade": "h2c"}
@@ -70,6 +67,15 @@ async def build(
     knarr: str = "",
 ) -> AsyncIterator[Progress | BuildFinding]:
     """ImageBuild: the classic builder's form; ``knarr`` is a JSON object of knarr's own client."""
+    from knarr.build import Resources
+    from knarr.dockerfile.request import (
+        BuildRequest,
+        read_hosts,
+        read_map,
+        read_strings,
+        read_ulimits,
+    )
+
     if isolation not in _ISOLATIONS:
         raise InvalidArgument(f'invalid isolation "{isolation}": must be default')
     if securityopt not in {"", "null", "[]"}:
@@ -150,8 +156,10 @@ async def prune(
     min_free_space: int = 0,
 ) -> BuildCachePruned:
     """BuildPrune."""
+    from knarr.build.housekeeping import FILTERS, Prune
+
     only_known(filters, *FILTERS)
-    return await engine.builds.cache.prune(
+    return await engine.build_cache().prune(
         Prune(
             everything=all,
             filters=filters,
@@ -202,7 +210,9 @@ def _refuse_other_upgrades(request: Request) -> None:
         raise InvalidArgument("this endpoint speaks HTTP/2: ask with Upgrade: h2c")
 
 
-def _folder(own: BuildExtension) -> FolderPlace | None:
+def _folder(own: BuildExtension) -> "FolderPlace | None":
+    from knarr.dockerfile.request import FolderPlace
+
     if own.folder is None:
         return None
     return FolderPlace(path=own.folder.path, device=own.folder.device, inode=own.folder.inode)
@@ -226,7 +236,7 @@ async def _said(text: str) -> AsyncIterator[Progress]:
     yield Progress(stream=text)
 
 
-async def _found(found: Sequence[Finding]) -> AsyncIterator[BuildFinding]:
+async def _found(found: "Sequence[Finding]") -> AsyncIterator[BuildFinding]:
     for each in found:
         logical = each.statement.line.logical
         yield BuildFinding(

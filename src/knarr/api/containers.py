@@ -18,7 +18,6 @@ from knarr.container.logs.details import details as details_of
 from knarr.container.logs.details import tag
 from knarr.container.logs.options import is_readable
 from knarr.container.model import Container
-from knarr.dockerfile.changes import edited
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 from knarr.http.frames import LINES_TOGETHER
 from knarr.http.message import Request, Response
@@ -102,6 +101,8 @@ async def commit(
     changes: tuple[str, ...] = (),
 ) -> IdResponse:
     """ImageCommit: the container's present files as an image."""
+    from knarr.dockerfile.changes import edited
+
     lines = tuple(line for each in changes for line in each.splitlines())
     image = await engine.committer.commit(
         container,

@@ -10,7 +10,7 @@ from knarr.api.router import route
 from knarr.errors import KnarrError, Unavailable
 from knarr.http.message import Request
 from knarr.reference import Reference
-from knarr.registry import RegistryTable, distribution, login
+from knarr.registry import RegistryTable
 from knarr.services import Engine
 from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.image import DistributionInspect, OCIDescriptor, OCIPlatform
@@ -25,6 +25,8 @@ _LOOPBACK = ("127.0.0.0/8", "::1/128")
 async def inspect(engine: Engine, request: Request, name: str) -> DistributionInspect:
     """DistributionInspect: without pulling anything."""
     reference = Reference.parse(name).tagged()
+    from knarr.registry import distribution
+
     found = await distribution(engine.registries, reference, logins_of(request, reference))
     root = found.root
     return DistributionInspect(
@@ -66,6 +68,8 @@ async def push_index(
 @route("POST", "/auth")
 async def auth(engine: Engine, body: AuthConfig) -> AuthResponse:
     """SystemAuth: whether a registry takes this login; 500, as in Docker, where none answers."""
+    from knarr.registry.login import login
+
     try:
         return await login(engine.registries, body.unpacked())
     except Unavailable as error:

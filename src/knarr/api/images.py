@@ -6,12 +6,9 @@ from knarr.api.logins import logins_for_search, logins_of, named
 from knarr.api.router import Filters, only_known, route
 from knarr.api.shapes import Json, image_shape
 from knarr.api.versions import ApiVersion
-from knarr.dockerfile.changes import edited
 from knarr.errors import InvalidArgument
 from knarr.http.message import Request, Response
-from knarr.image import Import, new_name
-from knarr.image.bootstrap import Bootstrap, own_suite
-from knarr.registry import search
+from knarr.image import new_name
 from knarr.services import Engine
 from knarr.spec.docker.image import (
     ImageDeleted,
@@ -92,6 +89,9 @@ async def create(
         return await _pull(engine, request, from_image, tag, platform)
     if not from_src:
         raise InvalidArgument("nothing to make an image from: give fromImage or fromSrc")
+    from knarr.dockerfile.changes import edited
+    from knarr.image import Import
+
     lines = tuple(line for each in changes for line in each.splitlines())
     wanted = Import(
         name=new_name(repo, tag) if repo else None,
@@ -147,6 +147,8 @@ async def search_registry(
     filters: Filters = _NO_FILTERS,
 ) -> Sequence[ImageSearchResult]:
     """ImageSearch."""
+    from knarr.registry.search import search
+
     logins = logins_for_search(request, term)
     return await search(engine.registries, term, logins, limit=limit, filters=filters)
 
@@ -156,6 +158,8 @@ async def bootstrap(
     engine: Engine, *, tag: str = "", suite: str = "", include: tuple[str, ...] = ()
 ) -> AsyncIterator[Progress]:
     """knarr's own: a base image from the distribution's signed packages."""
+    from knarr.image.bootstrap import Bootstrap, own_suite
+
     wanted = Bootstrap(
         tag=new_name(tag), suite=suite or own_suite(), include=tuple(sorted(set(include)))
     )

@@ -73,7 +73,7 @@ async def info(engine: Engine) -> SystemInfo:
         ncpu=os.cpu_count() or 1,
         mem_total=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         index_server_address="https://index.docker.io/v1/",
-        registry_config=registry_config(engine.registries.table),
+        registry_config=registry_config(engine.about.registry_table),
         http_proxy=without_password(_proxy("http_proxy")),
         https_proxy=without_password(_proxy("https_proxy")),
         no_proxy=_proxy("no_proxy"),

@@ -69,7 +69,7 @@ async def _items(engine: Engine, kind: str) -> list[Json]:
         case "volume":
             return [msgspec.to_builtins(each) for each in await engine.volumes.usage()]
         case _:
-            return [msgspec.to_builtins(each) for each in await engine.builds.cache.usage()]
+            return [msgspec.to_builtins(each) for each in await engine.build_cache().usage()]
 
 
 def _counted(engine: Engine, image: Json, platforms: Container[str]) -> Json:

@@ -6,11 +6,27 @@ execution.py runs commands through a Runner (runner.py) that others give.
 May import: image, snapshot, content, store, events, kernel, spec, errors, ids, patterns.
 """
 
-from knarr.build.graph import Vertex
-from knarr.build.model import Files, Layered, Mark
-from knarr.build.runner import BoundPath, Ended, MemoryPath, Process, Resources, Runner
-from knarr.build.session import Session, StepFailed
-from knarr.build.solver import Solver
+from typing import TYPE_CHECKING
+
+from knarr.later import door
+
+if TYPE_CHECKING:
+    from knarr.build.graph import Vertex
+    from knarr.build.model import Files, Layered, Mark
+    from knarr.build.runner import BoundPath, Ended, MemoryPath, Process, Resources, Runner
+    from knarr.build.session import Session, StepFailed
+    from knarr.build.solver import Solver
+else:
+    __getattr__ = door(
+        __name__,
+        {
+            "graph": "Vertex",
+            "model": "Files Layered Mark",
+            "runner": "BoundPath Ended MemoryPath Process Resources Runner",
+            "session": "Session StepFailed",
+            "solver": "Solver",
+        },
+    )
 
 __all__ = [
     "BoundPath",

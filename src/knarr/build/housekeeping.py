@@ -86,7 +86,7 @@ class Housekeeping:
     ) -> None:
         self._db = db
         self._layers = layers
-        self._cache_mounts = cache_mounts
+        self.cache_mounts = cache_mounts
         self._data_root = data_root
 
     async def usage(self) -> list[BuildCache]:
@@ -114,6 +114,12 @@ class Housekeeping:
             return BuildCachePruned()
         return await self.prune(Prune(everything=True, max_used_bytes=limit_bytes))
 
+    async def shrink(self, missing_bytes: int) -> int:
+        """Give up so much of it, least recently used first; how many bytes that freed."""
+        limit = max(await self.usage_bytes() - missing_bytes, 1)  # 0 would mean no limit
+        pruned = await self.prune(Prune(everything=True, max_used_bytes=limit))
+        return pruned.space_reclaimed
+
     def _free(self) -> int:
         return shutil.disk_usage(self._data_root).free
 
@@ -128,7 +134,7 @@ class Housekeeping:
         return sorted(items, key=lambda each: (each.used_ns, each.id))
 
     def _measure(self, mounts: Iterable[CacheMountUse]) -> list[int]:
-        return [_size(self._cache_mounts.path(each.id, each.number)) for each in mounts]
+        return [_size(self.cache_mounts.path(each.id, each.number)) for each in mounts]
 
     def _record(self, record: Record) -> Item:
         holders = layer_rows.holders_of(self._db, record.diff_id) if record.diff_id else ()
@@ -157,14 +163,14 @@ class Housekeeping:
             made_ns=mount.made_ns,
             used_ns=mount.used_ns,
             uses=mount.uses,
-            in_use=self._cache_mounts.in_use(mount.id, mount.number),
+            in_use=self.cache_mounts.in_use(mount.id, mount.number),
             remove=lambda: self._drop_mount(mount),
         )
 
     def _drop_mount(self, mount: CacheMountUse) -> None:
         with self._db.transaction() as tx:
             rows.drop_mount(tx, mount.id, mount.number)
-        self._cache_mounts.discard(mount.id, mount.number)
+        self.cache_mounts.discard(mount.id, mount.number)
 
     async def _removed(self, chosen: Sequence[Item], wanted: Prune) -> BuildCachePruned:
         for item in chosen:
@@ -185,10 +191,15 @@ class Housekeeping:
 
     def _empty_trash(self, wanted: Prune) -> None:
         self._layers.empty_trash()
-        self._cache_mounts.empty_trash()
+        self.cache_mounts.empty_trash()
         if wanted.everything and not wanted.filters:
             for name in ("http", "folders"):
                 shutil.rmtree(self._data_root / "build" / name, ignore_errors=True)
+
+
+def build_cache(db: Database, layers: Layers, data_root: Path) -> Housekeeping:
+    """The build cache of a data root: one for the daemon."""
+    return Housekeeping(db, layers, CacheMounts(db, data_root / "build" / "mounts"), data_root)
 
 
 def _size(path: Path) -> int:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from knarr.build import keys, rows
-from knarr.build.cachemounts import CacheMounts
 from knarr.build.copying import selection_digest, subtree_digest
 from knarr.build.execution import Executor
 from knarr.build.flights import Flights
@@ -62,6 +61,7 @@ class Solver:
         layers: Layers,
         containers: ContainerLayers,
         runner: Runner,
+        cache: Housekeeping,
         data_root: Path,
         run_root: Path,
     ) -> None:
@@ -73,12 +73,11 @@ class Solver:
         self.layers = layers
         self.layering = Layering(layers, self.scratch)
         self.sources = Sources(folder)
-        self.cache_mounts = CacheMounts(db, folder / "mounts")
         self.executor = Executor(
-            layers, containers, runner, self.cache_mounts, run_root, self.scratch
+            layers, containers, runner, cache.cache_mounts, run_root, self.scratch
         )
         self.flights: Flights[Layered] = Flights()
-        self.cache = Housekeeping(db, layers, self.cache_mounts, data_root)
+        self.cache = cache
 
     async def solve(self, vertex: Vertex, session: Session) -> Layered:
         """The file system that ``vertex`` stands for. Its layers are held by the cache.

@@ -10,6 +10,7 @@ May import: dockerfile, build, image, registry, snapshot's tar, http, spec, erro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,14 @@ class Door:
     """Stands for the gateway until somebody comes; one for the daemon."""
 
     def __init__(
-        self, builds: BuildService, images: ImageService, exchange: Exchange, run_root: Path
+        self,
+        builds: BuildService,
+        images: ImageService,
+        exchange: Callable[[], Exchange],
+        run_root: Path,
     ) -> None:
-        self._rooms = (builds, images, exchange)
+        self._rooms = (builds, images)
+        self._exchange = exchange
         self._run_root = run_root
         self._gateway: Gateway | None = None
 
@@ -33,5 +39,5 @@ class Door:
         if self._gateway is None:
             from knarr.buildkit.gateway import Gateway
 
-            self._gateway = Gateway(*self._rooms, self._run_root / "buildkit")
+            self._gateway = Gateway(*self._rooms, self._exchange(), self._run_root / "buildkit")
         return self._gateway

@@ -21,6 +21,7 @@ from knarr.errors import InvalidArgument, KnarrError, Unavailable
 from knarr.ids import Digest
 
 _PIECE: Final = 1 << 20
+_KEPT_S: Final = 7 * 24 * 3600.0
 
 
 class PartialBlob:
@@ -181,7 +182,7 @@ class Follower:
         self.close()
 
 
-def sweep_partials(store: BlobStore, older_than_s: float, now_s: float) -> None:
+def sweep_partials(store: BlobStore, now_s: float, older_than_s: float = _KEPT_S) -> None:
     """Delete beginnings that nobody has gone on with for so long."""
     for path in _folder(store).glob("*"):
         if path.stat().st_mtime < now_s - older_than_s:

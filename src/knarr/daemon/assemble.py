@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
-from knarr.build import Solver
-from knarr.buildkit import Door
 from knarr.container import ContainerRegistry, ContainerService, Copier, ExecService
 from knarr.container.committing import Committer
 from knarr.container.creation import Creator
@@ -24,16 +24,18 @@ from knarr.container.settings import Defaults
 from knarr.container.steps import StepRunner
 from knarr.container.views import ContainerViews
 from knarr.content import BlobStore, Budget
+from knarr.content.partial import sweep_partials
+from knarr.daemon import seldom
 from knarr.daemon.registry import serving_registry
 from knarr.daemon.remapping import prepared_remap
 from knarr.daemon.settings import Settings
 from knarr.daemon.upkeep import kept_up
-from knarr.dockerfile.service import BuildService
 from knarr.events import EventBus
 from knarr.ids import ContainerId, new_hex
-from knarr.image import BasePuller, Exchange, ImageService, Remotes
+from knarr.image import ImageService
+from knarr.later import Later
 from knarr.network import NetworkService, NetworkSettings
-from knarr.registry import Puller, Pusher, Registries, Transport, table_of
+from knarr.registry import table_of
 from knarr.runtime import Keeper, probe
 from knarr.services import About, Engine
 from knarr.snapshot import ContainerLayers, Layers, snapshotters
@@ -63,11 +65,9 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
     images = ImageService(db, blobs, layers, registry)
     for found in await asyncio.to_thread(images.repair):
         _log.warning("%s", found)
-    registries = Registries(table_of(settings.registries), Transport())
-    exchange = Exchange(
-        db, blobs, layers, images, Puller(registries, blobs), Pusher(registries, blobs)
-    )
-    exchange.sweep()
+    sweep_partials(blobs, time.time())
+    table = table_of(settings.registries)
+    abroad = Later(partial(seldom.abroad, table, db, blobs, layers, images))
     volumes = VolumeService(db=db, data_root=data_root, run_root=run_root)
     keeper = Keeper(run_root)
     networks = NetworkService(
@@ -166,20 +166,30 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         container_layers=container_layers,
         keeper=keeper,
     )
-    builds = BuildService(
-        db,
-        images,
-        Solver(db, layers, container_layers, steps, data_root, run_root),
-        data_root,
-        BasePuller(exchange),
+    cache = Later(partial(seldom.build_cache, db, layers, data_root))
+    builders = Later(
+        partial(
+            seldom.builders,
+            db=db,
+            layers=layers,
+            container_layers=container_layers,
+            images=images,
+            runner=steps,
+            cache=cache,
+            exchange=lambda: abroad().exchange,
+            data_root=data_root,
+            run_root=run_root,
+        )
     )
+    if seldom.has_cut_off_builds(data_root, run_root):
+        builders()  # it sweeps
     upkeep = kept_up(
         db=db,
         blobs=blobs,
         layers=layers,
         images=images,
         containers=registry,
-        cache=builds.cache,
+        shrink_cache=lambda missing: cache().shrink(missing),
         budget=budget,
         data_root=data_root,
     )
@@ -194,6 +204,7 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
         runtimes={each.name: each.program for each in runtimes.working},
         default_runtime=default_runtime,
         log_driver=settings.container_log.type,
+        registry_table=table,
         security_options=_SECURITY if remap is None else (*_SECURITY, "name=userns"),
     )
     try:
@@ -204,9 +215,6 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
                 db=db,
                 bus=bus,
                 images=images,
-                exchange=exchange,
-                registries=registries,
-                remotes=Remotes(registries, blobs),
                 containers=containers,
                 views=views,
                 committer=committer,
@@ -214,17 +222,18 @@ async def assembled(settings: Settings, tasks: asyncio.TaskGroup) -> AsyncIterat
                 execs=execs,
                 networks=networks,
                 volumes=volumes,
-                builds=builds,
-                buildkit=Door(builds, images, exchange, run_root),
                 upkeep=upkeep,
+                abroad=abroad,
+                builders=builders,
+                build_cache=cache,
             )
     finally:
         background.close()
         watching.cancel()
         containers.close()
         logs.close()
-        await exchange.close()
-        registries.close()
+        if abroad.made is not None:
+            await abroad.made.leave()
         await networks.close()
         await keeper.close()
         layers.close()

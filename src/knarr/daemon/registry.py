@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from knarr.content import BlobStore
-from knarr.registry.server.serve import served
-from knarr.registry.server.settings import settings_of
 from knarr.store import Database
 
 _log = logging.getLogger("knarr.daemon")
@@ -22,6 +20,9 @@ async def serving_registry(address: str, db: Database, blobs: BlobStore) -> Asyn
     if not address:
         yield
         return
+    from knarr.registry.server.serve import served
+    from knarr.registry.server.settings import settings_of
+
     async with served(settings_of(["--listen", address]), db, blobs) as url:
         _log.info("serving a registry on %s", url)
         yield

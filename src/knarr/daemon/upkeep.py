@@ -1,19 +1,24 @@
 """The store's upkeep, put together for one engine."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from knarr.build.housekeeping import Housekeeping
 from knarr.container import ContainerRegistry
 from knarr.content import BlobStore, Budget
 from knarr.image import ImageService
+from knarr.later import Later
 from knarr.snapshot import Layers
 from knarr.store import Database
-from knarr.upkeep import Check, Upkeep
-from knarr.upkeep.converting import Converter
-from knarr.upkeep.pressure import Pressure
-from knarr.upkeep.repair import Repairer
+from knarr.upkeep import Upkeep
+from knarr.upkeep.pressure import Pressure, Shrink
 from knarr.upkeep.syncing import Syncer
+
+if TYPE_CHECKING:
+    from knarr.upkeep import Check
+    from knarr.upkeep.converting import Converter
 
 _OF_CONTAINERS = ("container", "image-mounts")
 
@@ -56,16 +61,28 @@ def kept_up(
     layers: Layers,
     images: ImageService,
     containers: ContainerRegistry,
-    cache: Housekeeping,
+    shrink_cache: Shrink,
     budget: Budget,
     data_root: Path,
 ) -> Upkeep:
     holders = StoreHolders(db, containers)
-    repairer = Repairer(db, blobs, layers, images, holders, data_root)
+
+    def build_check() -> Check:
+        from knarr.upkeep.fsck import Check
+        from knarr.upkeep.repair import Repairer
+
+        repairer = Repairer(db, blobs, layers, images, holders, data_root)
+        return Check(db, blobs, layers, holders, repairer, data_root)
+
+    def build_converter() -> Converter:
+        from knarr.upkeep.converting import Converter
+
+        return Converter(db, layers, holders)
+
     return Upkeep(
-        check=Check(db, blobs, layers, holders, repairer, data_root),
-        converter=Converter(db, layers, holders),
+        checking=Later(build_check),
+        converting=Later(build_converter),
         syncer=Syncer(db, blobs, layers),
-        pressure=Pressure(db, images, cache, budget, data_root),
+        pressure=Pressure(db, images, shrink_cache, budget, data_root),
         holders=holders,
     )

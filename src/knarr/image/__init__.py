@@ -9,14 +9,35 @@ sharing.py.
 May import: registry, snapshot, content, store, events, spec, errors, ids.
 """
 
-from knarr.image.archive import machine
-from knarr.image.bootstrap import Bootstrap
-from knarr.image.derive import derived
-from knarr.image.exchange import BasePuller, Exchange
-from knarr.image.imported import Import
-from knarr.image.model import Image, ImageUser, ImageUsers, LayerForm, NewImage, NoUsers
-from knarr.image.remotes import Remotes
-from knarr.image.service import ImageService, new_name
+from typing import TYPE_CHECKING
+
+from knarr.later import door
+
+if TYPE_CHECKING:
+    from knarr.image.bases import BasePuller
+    from knarr.image.bootstrap import Bootstrap
+    from knarr.image.derive import derived
+    from knarr.image.exchange import Exchange
+    from knarr.image.imported import Import
+    from knarr.image.model import Image, ImageUser, ImageUsers, LayerForm, NewImage, NoUsers
+    from knarr.image.platforms import machine
+    from knarr.image.remotes import Remotes
+    from knarr.image.service import ImageService, new_name
+else:
+    __getattr__ = door(
+        __name__,
+        {
+            "bases": "BasePuller",
+            "bootstrap": "Bootstrap",
+            "derive": "derived",
+            "exchange": "Exchange",
+            "imported": "Import",
+            "model": "Image ImageUser ImageUsers LayerForm NewImage NoUsers",
+            "platforms": "machine",
+            "remotes": "Remotes",
+            "service": "ImageService new_name",
+        },
+    )
 
 __all__ = [
     "BasePuller",

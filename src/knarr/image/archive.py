@@ -7,7 +7,6 @@ Source: Docker image specification 1.2, "Combined Image JSON + Filesystem Change
 OCI image-spec, image-layout.md.
 """
 
-import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,6 +15,7 @@ from knarr.content import Compression
 from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, Digest, ImageId, is_digest
 from knarr.image.model import LayerForm, NewImage, NewIndex
+from knarr.image.platforms import machine
 from knarr.image.receive import Received
 from knarr.reference import Reference
 from knarr.snapshot import Layer
@@ -42,13 +42,6 @@ _INDEXES: Final = frozenset({OCI_INDEX, DOCKER_INDEX})
 _MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 _ATTESTATION: Final = "vnd.docker.reference.type"
 _FORMS: Final = {Compression.GZIP: OCI_LAYER_GZIP, Compression.ZSTD: OCI_LAYER_ZSTD}
-_ARCHITECTURE: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
-
-
-def machine() -> Platform:
-    """The platform whose images run here."""
-    name = platform.machine()
-    return Platform(os="linux", architecture=_ARCHITECTURE.get(name, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

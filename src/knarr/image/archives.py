@@ -177,6 +177,10 @@ class Archives:
         index = index_rows.of_reference(self._db, tag)
         return {each for each in (holder, *(index.images.values() if index else ())) if each}
 
+    def size_bytes(self, refs: Sequence[str]) -> int:
+        """How many bytes ``save`` will send."""
+        return save.size_bytes(self.save_plan(refs))
+
     def save_plan(self, refs: Sequence[str], platforms: Sequence[Platform] = ()) -> list[Part]:
         """What `save` will send, part after part. Raises NotFound."""
         wanted: dict[tuple[ImageId, Digest | None], tuple[Reference, ...]] = {}

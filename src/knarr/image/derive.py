@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from knarr.image.archive import machine
 from knarr.image.model import Image
+from knarr.image.platforms import machine
 from knarr.snapshot import Layer
 from knarr.spec.docker.image import ImageConfig
 from knarr.spec.document import encode

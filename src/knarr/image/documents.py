@@ -13,7 +13,6 @@ from knarr.errors import InvalidArgument
 from knarr.ids import DiffId, ImageId
 from knarr.image.model import Image, created_ns
 from knarr.reference import Reference
-from knarr.registry import ATTESTS
 from knarr.snapshot import chain_id
 from knarr.spec.docker.image import (
     AttestationData,
@@ -30,7 +29,7 @@ from knarr.spec.docker.image import (
     RootFS,
 )
 from knarr.spec.docker.storage import DriverData
-from knarr.spec.oci.image import Descriptor, Platform
+from knarr.spec.oci.image import ATTESTS, Descriptor, Platform
 from knarr.spec.oci.platform import platform_of
 from knarr.times import NEVER, rfc3339, rfc3339_ns
 

@@ -7,12 +7,10 @@ A layer is recorded as soon as it is unpacked, held by a lease, so that a pull w
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Final
 
 from knarr.content import Blob, BlobStore
-from knarr.content.partial import sweep_partials
 from knarr.content.rows import blob_size, end_lease, end_old_leases, lease
 from knarr.ids import Digest, ImageId
 from knarr.image.events import image_event
@@ -34,13 +32,11 @@ from knarr.registry import (
     told,
 )
 from knarr.snapshot import Layers
-from knarr.spec.docker.auth import AuthConfig
 from knarr.spec.docker.progress import Progress
 from knarr.spec.oci.image import Platform
 from knarr.store import Database
 
 _LEASE_S: Final = 24 * 3600.0
-_PARTIAL_S: Final = 7 * 24 * 3600.0
 
 
 class Exchange:
@@ -58,10 +54,6 @@ class Exchange:
         self._db, self._blobs, self._layers, self._images = db, blobs, layers, images
         self._puller, self._pusher = puller, pusher
         self._shipping = Shipping(db, blobs, layers, images, pusher)
-
-    def sweep(self) -> None:
-        """At start: forget beginnings that are too old to be gone on with."""
-        sweep_partials(self._blobs, _PARTIAL_S, time.time())
 
     async def close(self) -> None:
         await self._puller.close()
@@ -177,19 +169,3 @@ class Exchange:
         """A blob that was there for a moment only; one that is served, too, stays."""
         if blob_size(self._db, digest) is None:
             self._blobs.discard(digest)
-
-
-class BasePuller:
-    """Pulls the images that builds stand on, as whoever asked for the build."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    async def pull(
-        self, reference: Reference, platform: Platform, logins: Mapping[str, AuthConfig]
-    ) -> AsyncIterator[Progress]:
-        wanted = reference.tagged()
-        found = await self._exchange.find(wanted, Logins(by_server=logins), platform)
-        async with aclosing(self._exchange.pull(found)) as lines:
-            async for line in lines:
-                yield line

@@ -1,6 +1,8 @@
 """Several platforms under one name: which are meant, and indexes made of images here. Pure."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec import UNSET
 
@@ -23,6 +25,14 @@ from knarr.spec.oci.image import (
     Platform,
 )
 from knarr.spec.oci.platform import platform_of, platform_text, suits
+
+_ARCHITECTURE: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+
+
+def machine() -> Platform:
+    """The platform whose images run here."""
+    name = os.uname().machine
+    return Platform(os="linux", architecture=_ARCHITECTURE.get(name, name))
 
 
 def those_for(ref: str, offered: Sequence[Image], wanted: Sequence[Platform]) -> list[Image]:

@@ -1,10 +1,13 @@
-"""The verbs of images."""
+"""The verbs of images. What only archives and a look into images need is loaded by then."""
+
+from __future__ import annotations
 
 import asyncio
 import builtins
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from knarr.content import BlobStore
 from knarr.content import rows as content_rows
@@ -12,20 +15,14 @@ from knarr.errors import InvalidArgument, NotFound
 from knarr.ids import DiffId, ImageId
 from knarr.image import index_rows, rows
 from knarr.image.annotations import Annotations
-from knarr.image.archives import Archives
-from knarr.image.bootstrap import Bootstrap
 from knarr.image.catalogue import Catalogue
 from knarr.image.events import image_event
 from knarr.image.filters import Filters
-from knarr.image.imported import Import
-from knarr.image.looking import Looking
 from knarr.image.model import Image, ImageUsers, NewImage, NewIndex, StoredIndex
 from knarr.image.platforms import made_index, those_for
 from knarr.image.removing import Removing
-from knarr.image.save import size_bytes
-from knarr.image.sharing import NameOf, explained, facts
 from knarr.image.showing import Showing
-from knarr.image.web import Download, url_of
+from knarr.later import Later
 from knarr.reference import Reference
 from knarr.snapshot import Layers
 from knarr.snapshot import rows as layer_rows
@@ -41,6 +38,13 @@ from knarr.spec.knarr.image import StoreShare
 from knarr.spec.oci.image import ImageDocument, Platform
 from knarr.store import Database
 
+if TYPE_CHECKING:
+    from knarr.image.archives import Archives
+    from knarr.image.bootstrap import Bootstrap
+    from knarr.image.imported import Import
+    from knarr.image.looking import Looking
+    from knarr.image.sharing import NameOf
+
 
 class ImageService:
     """Images by name, digest and ID. Synchronous verbs are short and run in the daemon's loop."""
@@ -51,10 +55,25 @@ class ImageService:
         self._layers = layers
         self._users = users
         self._catalogue = Catalogue(db)
-        self._archives = Archives(db, blobs, layers, self._catalogue)
+        self._archives = Later(self._build_archives)
         self._showing = Showing(db, blobs, layers, users, self._catalogue)
         self._removing = Removing(db, layers, users, self._catalogue, self._showing, self.collect)
-        self.looking = Looking(layers, self._catalogue)
+        self._looking = Later(self._build_looking)
+
+    def _build_archives(self) -> Archives:
+        from knarr.image.archives import Archives
+
+        return Archives(self._db, self._blobs, self._layers, self._catalogue)
+
+    def _build_looking(self) -> Looking:
+        from knarr.image.looking import Looking
+
+        return Looking(self._layers, self._catalogue)
+
+    @property
+    def looking(self) -> Looking:
+        """A look into images."""
+        return self._looking()
 
     def resolve(self, ref: str) -> Image:
         """The image called by name, name@digest, ID or unique ID prefix.
@@ -149,6 +168,8 @@ class ImageService:
 
     def sharing(self, name_of: NameOf) -> StoreShare:
         """What shares what, and what removing it would free."""
+        from knarr.image.sharing import explained, facts
+
         return explained(facts(self._db), self._users, name_of)
 
     def families(self) -> dict[ImageId, frozenset[ImageId]]:
@@ -284,42 +305,44 @@ class ImageService:
         Raises InvalidArgument for an archive that is broken, hostile or contradicts itself,
         Unavailable when the disk is full.
         """
-        return self._archives.load(source, self, quiet=quiet, platforms=platforms)
+        return self._archives().load(source, self, quiet=quiet, platforms=platforms)
 
     def save(self, refs: Sequence[str], platforms: Sequence[Platform] = ()) -> AsyncIterator[bytes]:
         """One tar of several images. Raises NotFound, before the first byte.
 
         platforms: only these; refuses an image that is for none of them.
         """
-        plan = self._archives.save_plan(refs, platforms)
+        plan = self._archives().save_plan(refs, platforms)
         with self._db.transaction() as tx:
             meant = (image for ref in refs for image, _ in self._catalogue.meant(ref))
             for image in dict.fromkeys(meant):
                 tx.emit(image_event("save", self.get(image), image))
-        return self._archives.save(plan)
+        return self._archives().save(plan)
 
     def save_size_bytes(self, refs: Sequence[str]) -> int:
         """How many bytes ``save`` will send."""
-        return size_bytes(self._archives.save_plan(refs))
+        return self._archives().size_bytes(refs)
 
     def import_(self, source: AsyncIterator[bytes], wanted: Import) -> AsyncIterator[Progress]:
         """An image of one layer from the tar of a root filesystem, compressed or not.
 
         The message's status is the new image's ID. Raises as ``load`` does.
         """
-        return self._archives.import_(source, wanted, self.add)
+        return self._archives().import_(source, wanted, self.add)
 
     async def import_from(self, source: str, wanted: Import) -> AsyncIterator[Progress]:
         """The same from a URL; raises NotFound and Unavailable before the first message."""
+        from knarr.image.web import Download, url_of
+
         download = await asyncio.to_thread(Download, url_of(source))
-        return self._archives.import_from(download, wanted, self.add)
+        return self._archives().import_from(download, wanted, self.add)
 
     def bootstrap(self, wanted: Bootstrap, scratch: Path) -> AsyncIterator[Progress]:
         """A base image from the distribution's packages; ``scratch`` is a folder for its work.
 
         Raises Unsupported where mmdebstrap is missing, KnarrError with its last words.
         """
-        return self._archives.bootstrap(wanted, scratch, self.add)
+        return self._archives().bootstrap(wanted, scratch, self.add)
 
     # -- at start, and for the whole ---------------------------------------------------------
 

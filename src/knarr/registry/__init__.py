@@ -14,32 +14,53 @@ Nothing here imports urllib3 or ssl before the first request.
 May import: content, store, events, kernel, http, spec, errors, ids, reference.
 """
 
-from knarr.registry.attached import Attached
-from knarr.registry.cancellation import Cancellation
-from knarr.registry.inspect import Distribution, distribution
-from knarr.registry.layer import ByteReader, LayerSink
-from knarr.registry.login import login
-from knarr.registry.manifests import (
-    ATTESTS,
-    LAYER_COMPRESSION,
-    Fetched,
-    RemoteImage,
-    RemoteLayer,
-    digest_of,
-    read_index,
-    received,
-)
-from knarr.registry.pull import Found, Puller, outcome
-from knarr.registry.push import OutgoingLayer, Parcel, Pusher
-from knarr.registry.registries import Logins, Registries
-from knarr.registry.search import search
-from knarr.registry.table import RegistryTable, table_of
-from knarr.registry.telling import told
-from knarr.registry.threads import Tell
-from knarr.registry.transport import Transport
+from typing import TYPE_CHECKING
+
+from knarr.later import door
+
+if TYPE_CHECKING:
+    from knarr.registry.attached import Attached
+    from knarr.registry.cancellation import Cancellation
+    from knarr.registry.inspect import Distribution, distribution
+    from knarr.registry.layer import ByteReader, LayerSink
+    from knarr.registry.manifests import (
+        LAYER_COMPRESSION,
+        Fetched,
+        RemoteImage,
+        RemoteLayer,
+        digest_of,
+        read_index,
+        received,
+    )
+    from knarr.registry.pull import Found, Puller, outcome
+    from knarr.registry.push import OutgoingLayer, Parcel, Pusher
+    from knarr.registry.registries import Logins, Registries
+    from knarr.registry.table import RegistryTable, table_of
+    from knarr.registry.telling import told
+    from knarr.registry.threads import Tell
+    from knarr.registry.transport import Transport
+else:
+    __getattr__ = door(
+        __name__,
+        {
+            "attached": "Attached",
+            "cancellation": "Cancellation",
+            "inspect": "Distribution distribution",
+            "layer": "ByteReader LayerSink",
+            "manifests": (
+                "LAYER_COMPRESSION Fetched RemoteImage RemoteLayer digest_of read_index received"
+            ),
+            "pull": "Found Puller outcome",
+            "push": "OutgoingLayer Parcel Pusher",
+            "registries": "Logins Registries",
+            "table": "RegistryTable table_of",
+            "telling": "told",
+            "threads": "Tell",
+            "transport": "Transport",
+        },
+    )
 
 __all__ = [
-    "ATTESTS",
     "LAYER_COMPRESSION",
     "Attached",
     "ByteReader",
@@ -61,11 +82,9 @@ __all__ = [
     "Transport",
     "digest_of",
     "distribution",
-    "login",
     "outcome",
     "read_index",
     "received",
-    "search",
     "table_of",
     "told",
 ]

@@ -13,9 +13,9 @@ from knarr.errors import KnarrError
 from knarr.ids import Digest, is_digest
 from knarr.registry.cancellation import Cancellation
 from knarr.registry.client import RegistryClient
-from knarr.registry.manifests import ATTESTS, RemoteImage, read_index
+from knarr.registry.manifests import RemoteImage, read_index
 from knarr.spec import decode
-from knarr.spec.oci.image import Descriptor, Manifest
+from knarr.spec.oci.image import ATTESTS, Descriptor, Manifest
 
 _BLOBS_LIMIT: Final = 64
 _BYTES_LIMIT: Final = 64 << 20  # of one blob: lists of packages are large

@@ -58,8 +58,6 @@ LAYER_COMPRESSION: Final = {
 _FOREIGN: Final = ("nondistributable", ".foreign.")
 _CONFIG_TYPES: Final = (OCI_CONFIG, DOCKER_CONFIG)
 _ATTESTATION: Final = "vnd.docker.reference.type"
-ATTESTS: Final = "vnd.docker.reference.digest"
-"""To which manifest of its index an entry attests, among its annotations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

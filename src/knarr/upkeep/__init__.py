@@ -7,8 +7,22 @@ snapshotter to the other.
 May import: image, registry, snapshot, content, store, events, spec, errors, ids.
 """
 
-from knarr.upkeep.fsck import Check
-from knarr.upkeep.service import Upkeep
-from knarr.upkeep.survey import Holders
+from typing import TYPE_CHECKING
+
+from knarr.later import door
+
+if TYPE_CHECKING:
+    from knarr.upkeep.fsck import Check
+    from knarr.upkeep.service import Upkeep
+    from knarr.upkeep.survey import Holders
+else:
+    __getattr__ = door(
+        __name__,
+        {
+            "fsck": "Check",
+            "service": "Upkeep",
+            "survey": "Holders",
+        },
+    )
 
 __all__ = ["Check", "Holders", "Upkeep"]

@@ -9,10 +9,10 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from knarr.build.housekeeping import Housekeeping, Prune
 from knarr.content import Budget, free_and_reserve
 from knarr.content.rows import end_old_leases
 from knarr.errors import KnarrError
@@ -27,6 +27,7 @@ _IN_VAIN_S: Final = 60.0  # looking for what to give up costs something too
 _ALERT: Final = 4  # times the reserve: from there on room is made
 _BUDGET_ALERT: Final = 0.9  # of the budget
 _INCOMING: Final = ("blobs/tmp", "blobs/partial", "layers/tmp")
+Shrink = Callable[[int], Awaitable[int]]  # the build cache, by so many bytes; how many were freed
 _log = logging.getLogger("knarr.upkeep")
 
 
@@ -37,11 +38,11 @@ class Pressure:
         self,
         db: Database,
         images: ImageService,
-        cache: Housekeeping,
+        shrink_cache: Shrink,
         budget: Budget,
         data_root: Path,
     ) -> None:
-        self._db, self._images, self._cache, self._budget = db, images, cache, budget
+        self._db, self._images, self._shrink_cache, self._budget = db, images, shrink_cache, budget
         self._data_root = data_root
 
     async def run(self) -> None:
@@ -70,9 +71,7 @@ class Pressure:
         if freed < missing:
             freed += self.drop_forms(missing - freed)
         if freed < missing:
-            limit = _cache_limit(await self._cache.usage_bytes(), missing - freed)
-            pruned = await self._cache.prune(Prune(everything=True, max_used_bytes=limit))
-            freed += pruned.space_reclaimed
+            freed += await self._shrink_cache(missing - freed)
         if freed:
             _log.warning("little room on the disk: gave up %s of what can be made again",
                          human_size(freed))  # fmt: skip
@@ -120,11 +119,6 @@ class Pressure:
             tx.executemany("DELETE FROM layer_blobs WHERE digest = ?", [(each,) for each in gone])
         self._images.collect()
         return freed
-
-
-def _cache_limit(used_bytes: int, missing_bytes: int) -> int:
-    """How large the build cache may stay; 1 is as good as nothing (0 would mean no limit)."""
-    return max(used_bytes - missing_bytes, 1)
 
 
 def _folder_bytes(folder: Path) -> int:

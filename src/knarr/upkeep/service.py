@@ -1,16 +1,22 @@
 """The upkeep of one engine's store: what is asked for, and what goes on by itself."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from knarr.upkeep.converting import Converter
-from knarr.upkeep.fsck import Check
+from knarr.later import Later
 from knarr.upkeep.pressure import Pressure
-from knarr.upkeep.survey import Holders
 from knarr.upkeep.syncing import Syncer
+
+if TYPE_CHECKING:
+    from knarr.upkeep.converting import Converter
+    from knarr.upkeep.fsck import Check
+    from knarr.upkeep.survey import Holders
 
 _log = logging.getLogger("knarr.upkeep")
 
@@ -19,11 +25,19 @@ _log = logging.getLogger("knarr.upkeep")
 class Upkeep:
     """What the API calls, and two tasks that never end."""
 
-    check: Check
-    converter: Converter
+    checking: Later[Check]
+    converting: Later[Converter]
     syncer: Syncer
     pressure: Pressure
     holders: Holders
+
+    @property
+    def check(self) -> Check:
+        return self.checking()
+
+    @property
+    def converter(self) -> Converter:
+        return self.converting()
 
     async def after_boot(self) -> None:
         """At start: what a power cut may have spoiled is read again, and put right."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from knarr.errors import KnarrError, NotFound
-from knarr.image.archive import machine
+from knarr.image.platforms import machine
 from knarr.spec.oci.image import Platform
 from knarr.spec.oci.platform import parse_platform
 from support import images

@@ -55,7 +55,7 @@ async def test_after_a_power_cut_what_was_not_synced_is_read_again(
 
 def pressure(store: Store, budget: Budget) -> Pressure:
     cache = Housekeeping(store.db, store.layers, CacheMounts(store.db, store.root), store.root)
-    return Pressure(store.db, store.images, cache, budget, store.root)
+    return Pressure(store.db, store.images, cache.shrink, budget, store.root)
 
 
 async def test_compressed_forms_go_first_when_the_budget_runs_low(store: Store) -> None:

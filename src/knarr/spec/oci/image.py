@@ -21,6 +21,8 @@ DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_LAYER_GZIP: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+ATTESTS: Final = "vnd.docker.reference.digest"
+"""To which manifest of its index an entry attests, among its annotations."""
 
 
 class Platform(CamelDocument):
