@@ -8,7 +8,6 @@ the shell for names of files.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
 
 from knarr.cli.cli import Cli
 from knarr.cli.command import Command, Option
@@ -25,6 +24,7 @@ from knarr.cli.words import (
     paths,
 )
 from knarr.client.calls import containers, images, networks, volumes
+from knarr.client.lean import Any, Final
 from knarr.errors import KnarrError
 
 FILES: Final = ":files"

@@ -14,9 +14,9 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, field
-from typing import Any, Final
 
 from knarr.client.endpoint import Endpoint, Tls
+from knarr.client.lean import Any, Final
 from knarr.errors import InvalidArgument, NotFound
 
 DEFAULT: Final = "default"

@@ -9,10 +9,10 @@ import base64
 import json
 import subprocess
 from dataclasses import dataclass
-from typing import Any, Final
 
 from knarr.cli.cli import Cli
 from knarr.cli.config import Config
+from knarr.client.lean import Any, Final
 from knarr.errors import KnarrError, Unavailable
 
 HUB: Final = "docker.io"

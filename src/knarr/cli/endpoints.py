@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from knarr.cli.contexts import Context, ContextStore
 from knarr.client.endpoint import Endpoint
+from knarr.client.lean import Final
 from knarr.errors import InvalidArgument
 
 KEYS: Final = ("from", "host", "ca", "cert", "key", "skip-tls-verify")

@@ -35,6 +35,10 @@ class BadTemplate(KnarrError):
     """A --format that cannot be read, in a command that tells this apart from other failures."""
 
 
+class BadRendering(KnarrError):
+    """A --format that can be read, and cannot be carried out: no further document is tried."""
+
+
 def code_of(error: BaseException) -> int:
     """The exit code for what ended a command."""
     match error:

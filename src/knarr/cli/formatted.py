@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.exit import Exit
 from knarr.cli.listing import TABLE, Column, Listing
 from knarr.cli.table import aligned
+from knarr.client.lean import Any
 from knarr.template import Template, TemplateError, TemplateSyntaxError
 from knarr.template_functions import html_safe, json_text
 

@@ -9,10 +9,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
 
 from knarr.cli.cli import Cli
 from knarr.cli.manifests import INDEXES, OCI_INDEX, fetched
+from knarr.client.lean import Any, Final
 from knarr.errors import InvalidArgument
 from knarr.reference import Reference
 

@@ -11,11 +11,11 @@ import base64
 import json
 import os
 import shutil
-from typing import Any, Final
 
 from knarr.cli.cli import Cli
 from knarr.cli.credentials import header_for
 from knarr.client.calls import images
+from knarr.client.lean import Any, Final
 from knarr.errors import KnarrError, NotFound
 from knarr.reference import Reference
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, datetime
-from typing import Final
 
+from knarr.client.lean import Final
 from knarr.errors import InvalidArgument
 from knarr.units import duration_ns
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TextIO
 
+from knarr.client.lean import Any, Final, TextIO
 from knarr.errors import KnarrError
 from knarr.units import human_size_precise
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TextIO
-
 from knarr.cli.cli import Cli
 from knarr.cli.credentials import header_for
 from knarr.cli.progress import show_progress
 from knarr.client.calls import images
+from knarr.client.lean import TextIO
 from knarr.reference import Reference
 
 

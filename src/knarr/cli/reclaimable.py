@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from knarr.cli.text import short
+from knarr.client.lean import Any
 from knarr.units import human_size
 
 Row = dict[str, Any]

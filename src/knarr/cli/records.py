@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from knarr.client.lean import Any
 from knarr.template_functions import json_text, printed
 
 

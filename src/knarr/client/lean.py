@@ -8,14 +8,23 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Generic, TypeVar
+    from typing import Any as Any
+    from typing import Final as Final
+    from typing import Generic, TypeVar
+    from typing import TextIO as TextIO
 
     T = TypeVar("T")
 
     class Answered(Generic[T]):
         """Names a type of answer for the type checker; at run time there is nothing to it."""
 else:
-    T = object
+    T = Any = TextIO = object
+
+    class Final:
+        """As ``typing`` has it, for annotations that are looked at when a module begins."""
+
+        def __class_getitem__(cls, item: object) -> type:
+            return cls
 
     class Answered:
         def __class_getitem__(cls, item: object) -> type:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from knarr.cli.columns.container import COMMAND_WIDTH, MOUNT_WIDTH, ports_text
 from knarr.cli.listing import Column, Listing
 from knarr.cli.text import ago, ellipsis, labels, moment, short
+from knarr.client.lean import Any
 from knarr.compose import labels as names
 from knarr.compose.observed import name_of
 from knarr.quoting import quoted

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from knarr.cli.listing import Column, Listing
 from knarr.cli.text import short
+from knarr.client.lean import Any
 from knarr.units import human_size, human_size_binary
 
 Row = dict[str, Any]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from knarr.cli.columns.image import rows_of
 from knarr.cli.listing import Column, Listing
 from knarr.cli.text import ago, short
+from knarr.client.lean import Any
 from knarr.units import human_size_precise
 
 Row = dict[str, Any]

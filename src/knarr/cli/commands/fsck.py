@@ -1,5 +1,3 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.exit import Exit
@@ -7,6 +5,7 @@ from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.progress import show_progress
 from knarr.cli.text import counted
 from knarr.client.calls import system
+from knarr.client.lean import Any
 from knarr.units import human_size
 
 REPAIRED, LEFT = 1, 4  # exit codes, as fsck(8) has them

@@ -1,5 +1,4 @@
-import platform
-from typing import Any
+import sys
 
 from knarr import __version__
 from knarr.cli.cli import Cli
@@ -8,6 +7,7 @@ from knarr.cli.exit import Exit, text_of
 from knarr.cli.flags import INSPECT_FORMAT_HELP
 from knarr.cli.machine import machine_name
 from knarr.client.calls import system
+from knarr.client.lean import Any
 from knarr.client.versions import NEWEST
 from knarr.errors import KnarrError
 
@@ -42,7 +42,7 @@ def _client(cli: Cli, spoken: str) -> dict[str, Any]:
         "DefaultAPIVersion": NEWEST,
         "GitCommit": "",
         "GoVersion": "",
-        "PythonVersion": platform.python_version(),
+        "PythonVersion": sys.version.partition(" ")[0],
         "Os": "linux",
         "Arch": machine_name(),
         "BuildTime": "",

@@ -7,9 +7,9 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterator
-from typing import Final
 
 from knarr.cli.copying.plan import renamed, wants_content
+from knarr.client.lean import Final
 
 PIECE: Final = 256 * 1024  # bytes read at once
 _BLOCK: Final = 512  # bytes

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
 
 from knarr.cli.command import integer
 from knarr.cli.create.fields import csv_fields
+from knarr.client.lean import Any, Final
 from knarr.errors import InvalidArgument
 from knarr.units import size_bytes
 

@@ -6,9 +6,9 @@ Source: Docker CLI reference, "container run", --mount and --volume; ``idmap`` i
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from knarr.cli.create.fields import csv_fields
+from knarr.client.lean import Any
 from knarr.errors import InvalidArgument
 from knarr.units import size_bytes
 

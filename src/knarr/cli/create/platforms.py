@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from knarr.client.lean import Final
 from knarr.errors import InvalidArgument
 
 _SYSTEMS: Final = (

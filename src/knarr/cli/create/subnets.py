@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from knarr.client.lean import Any
 from knarr.errors import InvalidArgument
 
 

@@ -4,7 +4,6 @@ import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from knarr.cli.attached import STDOUT_FD, write_all
 from knarr.cli.cli import Cli
@@ -14,7 +13,7 @@ from knarr.cli.copying.plan import Place, Target, asserts_folder, landing, wants
 from knarr.cli.copying.unpack import unpack
 from knarr.cli.sources import file_pieces
 from knarr.client.calls import containers
-from knarr.client.lean import loads
+from knarr.client.lean import Any, loads
 from knarr.errors import InvalidArgument, KnarrError, NotFound
 from knarr.units import human_size
 

@@ -1,5 +1,3 @@
-from typing import Any
-
 from knarr.cli.attached import Attachment, check_terminal, key_sequence, terminal_size
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
@@ -7,6 +5,7 @@ from knarr.cli.create.options import ENV
 from knarr.cli.create.plan import environment
 from knarr.cli.running import keys_in_force
 from knarr.client.calls import execs
+from knarr.client.lean import Any
 
 
 @command("container exec", usage="CONTAINER COMMAND [ARG...]", interspersed=False)

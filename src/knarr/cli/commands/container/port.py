@@ -1,8 +1,7 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.command import command
 from knarr.client.calls import containers
+from knarr.client.lean import Any
 from knarr.errors import InvalidArgument, KnarrError
 
 

@@ -1,6 +1,5 @@
 import select
 import time
-from typing import Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.columns.stats import stats_listing, unknown, usage_of
@@ -8,7 +7,7 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.flags import FORMAT_HELP
 from knarr.client.blocking import Answer, Engine
 from knarr.client.calls import containers, system
-from knarr.client.lean import loads
+from knarr.client.lean import Any, loads
 from knarr.errors import KnarrError, NotFound
 
 REFRESH_S = 0.5  # seconds between two pictures

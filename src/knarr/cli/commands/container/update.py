@@ -1,5 +1,3 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.create.options import CPUS, WEIGHT
@@ -7,6 +5,7 @@ from knarr.cli.create.plan import restart_policy
 from knarr.cli.exit import Exit, text_of
 from knarr.cli.flags import BYTES, SWAP
 from knarr.client.calls import containers
+from knarr.client.lean import Any
 from knarr.errors import InvalidArgument, KnarrError
 
 

@@ -1,11 +1,10 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.columns.context import context_listing
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.contexts import DEFAULT, ContextStore
 from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.text import ellipsis
+from knarr.client.lean import Any
 from knarr.errors import KnarrError
 
 DESCRIPTION = "Current DOCKER_HOST based configuration"

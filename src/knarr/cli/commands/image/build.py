@@ -1,6 +1,5 @@
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from knarr.cli.building.asking import (
     Asking,
@@ -30,6 +29,7 @@ from knarr.cli.command import command
 from knarr.cli.exit import Exit
 from knarr.cli.progress import show_progress
 from knarr.client.calls import images
+from knarr.client.lean import Any
 from knarr.errors import InvalidArgument, KnarrError, Unsupported
 
 

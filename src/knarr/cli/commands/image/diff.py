@@ -1,10 +1,9 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.text import short
 from knarr.client.calls import images
+from knarr.client.lean import Any
 from knarr.units import human_size
 
 

@@ -1,11 +1,10 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.table import aligned
 from knarr.cli.text import ellipsis, short
 from knarr.client.calls import images
+from knarr.client.lean import Any
 from knarr.units import human_size
 
 _STEP_WIDTH = 60

@@ -1,10 +1,10 @@
 import base64
 import json
-from typing import Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.manifests import INDEXES, fetched, index_of, index_text, lists, manifest_of
+from knarr.client.lean import Any
 from knarr.errors import NotFound
 from knarr.reference import Reference
 

@@ -1,10 +1,9 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, Kind, command
 from knarr.cli.create.options import IP
 from knarr.cli.create.plan import key_values
 from knarr.client.calls import networks
+from knarr.client.lean import Any
 from knarr.errors import InvalidArgument
 
 Words = tuple[str, ...]

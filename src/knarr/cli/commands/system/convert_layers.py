@@ -1,10 +1,9 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.progress import show_progress
 from knarr.cli.text import counted
 from knarr.client.calls import system
+from knarr.client.lean import Any
 
 
 @command(

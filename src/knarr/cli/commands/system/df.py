@@ -1,5 +1,3 @@
-from typing import Any
-
 from knarr.cli.cli import Cli
 from knarr.cli.columns.container import container_listing
 from knarr.cli.columns.image import image_listing
@@ -9,6 +7,7 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.flags import FORMAT_HELP
 from knarr.cli.listing import Listing
 from knarr.client.calls import system
+from knarr.client.lean import Any
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 
 Row = dict[str, Any]

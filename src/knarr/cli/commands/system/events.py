@@ -1,5 +1,4 @@
 import time
-from typing import Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.command import Annotated, Flag, command
@@ -7,6 +6,7 @@ from knarr.cli.exit import BadTemplate
 from knarr.cli.flags import FILTER, INSPECT_FORMAT_HELP, wanted
 from knarr.cli.moments import moment
 from knarr.client.calls import system
+from knarr.client.lean import Any
 
 _BILLION = 1_000_000_000
 

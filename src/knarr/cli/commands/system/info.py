@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from typing import Any
 
 from knarr import __version__
 from knarr.cli.cli import Cli
@@ -7,6 +6,7 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.exit import Exit, text_of
 from knarr.cli.flags import INSPECT_FORMAT_HELP
 from knarr.client.calls import system
+from knarr.client.lean import Any
 from knarr.errors import KnarrError
 from knarr.units import human_size_binary
 
