@@ -160,16 +160,19 @@ def test_results_are_written_to_files(daemon: Daemon, context: Path, tmp_path: P
     out = tmp_path / "out"
     built = daemon.knarr(
         "build", "-t", "o:1", "-o", str(out), "-o", f"type=tar,dest={tmp_path}/o.tar",
-        "-o", f"type=docker,dest={tmp_path}/d.tar", "--metadata-file", str(tmp_path / "m"),
-        str(context),
+        "-o", f"type=docker,name=o:2,dest={tmp_path}/d.tar", "--metadata-file", str(tmp_path / "m"),
+        "-o", f"type=oci,dest={tmp_path}/layout,tar=false", str(context),
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     assert [path.name for path in out.iterdir()] == ["a"]
     with tarfile.open(tmp_path / "o.tar") as archive:
         assert archive.getnames() == ["a"]
     with tarfile.open(tmp_path / "d.tar") as archive:
-        assert "manifest.json" in archive.getnames()
-    assert json.loads((tmp_path / "m").read_text())["image.name"] == "o:1"
+        manifest = archive.extractfile("manifest.json")
+        assert manifest is not None
+        assert sorted(json.load(manifest)[0]["RepoTags"]) == ["o:1", "o:2"]
+    assert json.loads((tmp_path / "layout/oci-layout").read_text())
+    assert json.loads((tmp_path / "m").read_text())["image.name"] == "o:1,o:2"
 
 
 def test_a_cache_in_a_folder_outlives_the_engines_own(

@@ -21,7 +21,7 @@ from knarr.cli.building.asking import (
 from knarr.cli.building.caching import cache_targets
 from knarr.cli.building.context import Extras, Source
 from knarr.cli.building.options import BuildOptions
-from knarr.cli.building.results import Output
+from knarr.cli.building.outputs import Output
 from knarr.errors import InvalidArgument, NotFound, Unsupported
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from knarr.cli.building.context import find_context
 from knarr.cli.building.display import Plain, Steps, explanation, failure_text, slowest
-from knarr.cli.building.results import Output
-from knarr.errors import InvalidArgument, NotFound
+from knarr.cli.building.outputs import Output
+from knarr.errors import InvalidArgument, NotFound, Unsupported
 
 SECOND_NS = 1_000_000_000
 
@@ -25,6 +25,17 @@ SECOND_NS = 1_000_000_000
         ("type=oci", Output(type="oci", destination="-")),
         ("type=registry", Output(type="registry", push=True)),
         ("type=image,push=true", Output(type="image", push=True)),
+        ("type=image,push=false,unpack=true,store=true", Output(type="image")),
+        ('type=image,"name=a:1,b",push=1', Output(type="image", push=True, names=("a:1", "b"))),
+        ("type=oci,dest=d,tar=false", Output(type="oci", destination="d", as_folder=True)),
+        (
+            "type=oci,annotation.Key=v=1,annotation-index.k=i,annotation[linux/arm64].p=q",
+            Output(
+                type="oci",
+                destination="-",
+                annotations=("Key=v=1", "index:k=i", "manifest[linux/arm64]:p=q"),
+            ),
+        ),
     ],
 )
 def test_an_output_is_read(text: str, output: Output) -> None:
@@ -37,11 +48,21 @@ def test_an_output_is_read(text: str, output: Output) -> None:
         ("type=zip", 'unknown exporter "zip"'),
         ("dest=x", "type is required for output"),
         ("type=local", "dest is required for local output"),
+        ("type=tar,dest=x,name=y", "name= is an image's"),
+        ("type=docker,tar=false", "tar=false is for type=oci,dest=FOLDER"),
+        ("type=oci,dest=x,compresion=gzip", 'unknown attribute "compresion"'),
+        ("type=oci,dest", "takes NAME=VALUE"),
     ],
 )
 def test_an_output_that_makes_no_sense_is_refused(text: str, problem: str) -> None:
     with pytest.raises(InvalidArgument, match=problem):
         Output.parse(text)
+
+
+@pytest.mark.parametrize("attribute", ["push-by-digest=true", "compression=zstd"])
+def test_an_output_whose_wish_would_go_unnoticed_is_refused(attribute: str) -> None:
+    with pytest.raises(Unsupported, match=attribute.partition("=")[0]):
+        Output.parse(f"type=image,name=x,{attribute}")
 
 
 def test_the_dockerfile_is_looked_for_in_the_context_first(

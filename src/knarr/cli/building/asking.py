@@ -11,7 +11,7 @@ from knarr.cli.building.caching import CachePlace
 from knarr.cli.building.context import Extras, Source, gathered
 from knarr.cli.building.layouts import HERE, SCHEME, Lent
 from knarr.cli.building.options import BuildOptions
-from knarr.cli.building.results import Output
+from knarr.cli.building.outputs import Output
 from knarr.cli.building.secrets import agents_of, parse_secret
 from knarr.cli.cli import Cli
 from knarr.cli.create.making import proxy_variables

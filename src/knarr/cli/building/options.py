@@ -68,7 +68,11 @@ class BuildOptions(FlagGroup):
     )
     output: Annotated[
         Words,
-        Flag("Further result: type=local|tar|oci|docker,dest=PATH, or a folder", short="-o"),
+        Flag(
+            "Further result: type=local|tar|oci|docker,dest=PATH, or a folder; of the image"
+            " type=image,name=NAME,push=true,annotation.KEY=VALUE",
+            short="-o",
+        ),
     ] = ()
     platform: Annotated[str, Flag("Platform of the image, or several with commas")] = ""
     policy: Annotated[Words, Flag("No effect", hidden=True)] = ()

@@ -6,50 +6,21 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from knarr.cli.building.outputs import Output
 from knarr.cli.cli import Cli
 from knarr.client.calls import containers, images
 from knarr.client.lean import dumps
-from knarr.errors import InvalidArgument, Unsupported
+from knarr.errors import Unsupported
 
-_STORED: Final = frozenset({"image", "registry", "cacheonly"})
 _NEVER_RUN: Final = "/"  # a container that is made for its files has to have some command
 
 
-class Output(NamedTuple):
-    """``--output``: type and destination."""
-
-    type: str
-    destination: str = ""
-    push: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Output:
-        """``type=tar,dest=x.tar``, a folder, or ``-``. Raises InvalidArgument."""
-        if "=" not in text:
-            return cls(type="tar", destination="-") if text == "-" else cls(
-                type="local", destination=text
-            )  # fmt: skip
-        fields = {name: value for name, _, value in (f.partition("=") for f in text.split(","))}
-        kind = fields.get("type", "")
-        if kind not in {"local", "tar", "oci", "docker", *_STORED}:
-            raise InvalidArgument(f'unknown exporter "{kind}"' if kind else "type is required for "
-                                  "output")  # fmt: skip
-        destination = fields.get("dest", "")
-        if kind == "local" and not destination:
-            raise InvalidArgument("dest is required for local output")
-        if kind in {"tar", "oci"} and not destination:
-            destination = "-"
-        return cls(
-            type=kind,
-            destination=destination,
-            push=kind == "registry" or fields.get("push") == "true",
-        )
-
-
-def keep(cli: Cli, image: str, outputs: tuple[Output, ...], *, knarr: bool) -> None:
-    """Write each of them. Raises KnarrError, OSError."""
+def keep(
+    cli: Cli, image: str, names: tuple[str, ...], outputs: tuple[Output, ...], *, knarr: bool
+) -> None:
+    """Write each of them; archives hold the image by its names. Raises KnarrError, OSError."""
     for output in outputs:
         match output.type:
             case "local":
@@ -58,8 +29,11 @@ def keep(cli: Cli, image: str, outputs: tuple[Output, ...], *, knarr: bool) -> N
                 with _files(cli, image, knarr=knarr) as pieces:
                     _write(output.destination, pieces)
             case "oci" | "docker" if output.destination:
-                with cli.engine.open(images.save((image,))) as answer:
-                    _write(output.destination, answer.pieces())
+                with cli.engine.open(images.save(names or (image,))) as answer:
+                    if output.as_folder:
+                        _unpack(answer.pieces(), output.destination)
+                    else:
+                        _write(output.destination, answer.pieces())
 
 
 @contextmanager
@@ -79,11 +53,15 @@ def _files(cli: Cli, image: str, *, knarr: bool) -> Iterator[Iterator[bytes]]:
 
 
 def _local(cli: Cli, image: str, folder: str, *, knarr: bool) -> None:
-    os.makedirs(folder, exist_ok=True)
     with _files(cli, image, knarr=knarr) as pieces:
-        from knarr.cli.copying.unpack import unpack
+        _unpack(pieces, folder)
 
-        unpack(pieces, folder, None, content=True, keep_owners=False)
+
+def _unpack(pieces: Iterator[bytes], folder: str) -> None:
+    from knarr.cli.copying.unpack import unpack
+
+    os.makedirs(folder, exist_ok=True)
+    unpack(pieces, folder, None, content=True, keep_owners=False)
 
 
 def _write(destination: str, pieces: Iterator[bytes]) -> None:

@@ -23,7 +23,8 @@ from knarr.cli.building.display import (
 )
 from knarr.cli.building.layouts import Lent, sound
 from knarr.cli.building.options import BuildOptions
-from knarr.cli.building.results import Output, keep, write_files
+from knarr.cli.building.outputs import Output
+from knarr.cli.building.results import keep, write_files
 from knarr.cli.cli import Cli
 from knarr.cli.command import command
 from knarr.cli.exit import Exit
@@ -41,6 +42,10 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
     Dockerfile alone) on standard input. An engine on this machine reads the folder by itself.
     """
     outputs = tuple(Output.parse(text) for text in options.output)
+    for output in outputs:
+        options.tag += tuple(name for name in output.names if name not in options.tag)
+        options.annotation += output.annotations
+        options.push = options.push or output.push
     _check(options)
     several = len(platforms_of(options, cli)) > 1
     if several:
@@ -78,9 +83,9 @@ def build(cli: Cli, place: str, *, options: BuildOptions) -> int:
         if target.type != "inline":
             keep_cache(cli, target)
     indexed = several or options.annotation
-    keep(cli, options.tag[0] if indexed else image, outputs, knarr=knarr)
+    keep(cli, options.tag[0] if indexed else image, options.tag, outputs, knarr=knarr)
     write_files(image, options.tag, iidfile=options.iidfile, metadata_file=options.metadata_file)
-    if options.push or any(output.push for output in outputs):
+    if options.push:
         _push(cli, options)
     return 0
 
