@@ -11,6 +11,8 @@ import pytest
 
 from support.daemon import Daemon
 from support.plugins import compose_plugin
+from support.samples import fetched
+from support.server import our_registry
 from support.waiting import until
 
 pytestmark = pytest.mark.needs("root", "namespaces", "overlay", "docker", "busybox")
@@ -253,6 +255,28 @@ services:
     assert not image(daemon, "shipyard-second")
     compose("build", "--with-dependencies", "first")
     assert image(daemon, "shipyard-second")
+
+
+def test_push_sends_all_names_and_all_platforms(
+    compose: Compose, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with our_registry(tmp_path_factory.mktemp("registry"), None) as registry:
+        (folder / "compose.yaml").write_text(f"""\
+name: shipyard
+services:
+  sent:
+    image: {registry}/yard/sent:1
+    build:
+      context: ./source
+      dockerfile_inline: "FROM scratch\\nCOPY own /"
+      tags: ["{registry}/yard/sent:also"]
+      platforms: [linux/amd64, linux/arm64]
+""")
+        compose("build", "--push")
+        tags = json.loads(fetched(f"http://{registry}/v2/yard/sent/tags/list"))["tags"]
+        sent = json.loads(fetched(f"http://{registry}/v2/yard/sent/manifests/1"))
+    assert tags == ["1", "also"]
+    assert [each["platform"]["architecture"] for each in sent["manifests"]] == ["amd64", "arm64"]
 
 
 def test_watch_builds_anew_with_secrets_and_contexts(

@@ -177,6 +177,8 @@ def test_agents_are_sockets_of_this_machine() -> None:
     }  # fmt: skip
     with pytest.raises(InvalidArgument, match="make sure SSH_AUTH_SOCK is set"):
         query(asking(ssh=("default",)))
+    with pytest.raises(Unsupported, match="is a key, not an agent's socket: load it with ssh-add"):
+        query(asking(ssh=(f"default={__file__}",)))
     with pytest.raises(Unsupported, match="needs an engine on this machine"):
         query(asking(person("tcp", SSH_AUTH_SOCK="/run/agent"), ssh=("default",)))
 
@@ -186,6 +188,15 @@ def test_logins_go_along_and_empty_ones_do_not() -> None:
     (_, header) = asking(person(config={"auths": auths})).request(beside=False).headers[-1]
     assert json.loads(base64.b64decode(header)) == {"registry.example.org": {"auth": "eDp5"}}
     assert len(asking().request(beside=False).headers) == 1
+
+
+def test_what_comes_beside_a_remote_context_is_announced() -> None:
+    remote = Source(remote="https://example.org/x.git", dockerfile=".d", text=b"FROM scratch\n")
+    asked = asking(source=remote)
+    assert query(asked)["knarr"]["Extras"] is True
+    assert b"FROM scratch" in b"".join(asked.request(beside=False).body)
+    with pytest.raises(Unsupported, match="apart from its remote context needs knarr's engine"):
+        query(asking(source=remote, knarr=False))
 
 
 def test_a_build_is_known_again_by_its_name_or_its_place() -> None:

@@ -58,6 +58,10 @@ def agents_of(texts: Iterable[str], cli: Cli) -> dict[str, str]:
         path = path or cli.environ.get("SSH_AUTH_SOCK", "")
         if not path:
             raise InvalidArgument("invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set")
+        if os.path.isfile(path):
+            raise Unsupported(
+                f"{path} is a key, not an agent's socket: load it with ssh-add, and say default"
+            )
         agents[name or "default"] = os.path.abspath(path)
     if agents and cli.endpoint()[0].scheme != "unix":
         raise Unsupported("--ssh needs an engine on this machine: its steps use the agent's socket")
