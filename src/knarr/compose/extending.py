@@ -26,7 +26,7 @@ class Bases(Protocol):
 
     def base_files(self, path: str, setting: Setting) -> list["BaseFile"]: ...
 
-    def read_base(self, base: "BaseFile", name: str) -> dict[str, Any]: ...
+    def read_base(self, base: "BaseFile", name: str, setting: Setting) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class _LazyServices(dict[str, Any]):
         self._setting = setting
 
     def __getitem__(self, name: str) -> dict[str, Any]:
-        return self._loader.read_base(self._base, name)
+        return self._loader.read_base(self._base, name, self._setting)
 
 
 def _circle(way: tuple[tuple[str, str], ...]) -> str:

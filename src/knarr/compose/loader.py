@@ -168,7 +168,8 @@ class _Loader:
         with Blame(read):
             merged = self._shape.complete(merged, self._at)
         if self._request.resolve_paths or setting.included:
-            merged = self._shape.locate(merged, self._base(setting.directory))
+            base = self._base(setting.directory, self._request.directory)
+            merged = self._shape.locate(merged, base)
         if self.reads_at.as_written:
             return merged
         return with_named_content(merged, setting.environment)
@@ -176,9 +177,10 @@ class _Loader:
     def _text(self, path: str) -> str:
         return self._files.read(path)
 
-    def _base(self, directory: str) -> Base:
+    def _base(self, directory: str, start: str) -> Base:
+        """start: what paths count from where they stay relative."""
         if not self._request.resolve_paths:
-            directory = posixpath.relpath(directory, self._request.directory)
+            directory = posixpath.relpath(directory, start)
         return Base(directory=directory, home=self._request.home, real_path=self._files.real_path)
 
     def _over(self, merged: dict[str, Any], document: Document, setting: Setting) -> dict[str, Any]:
@@ -222,7 +224,7 @@ class _Loader:
             found.append(BaseFile(document, services if isinstance(services, dict) else None))
         return found
 
-    def read_base(self, base: BaseFile, name: str) -> dict[str, Any]:
+    def read_base(self, base: BaseFile, name: str, setting: Setting) -> dict[str, Any]:
         """A service of another file, its paths counted from there."""
         at = self._at / "services" / name
         shape = service_shape()
@@ -231,7 +233,8 @@ class _Loader:
             shape.check(raw, at)
             service = shape.read(raw, self.reads_at / "services" / name)
         directory = posixpath.dirname(base.document.file)
-        located: dict[str, Any] = shape.locate(service, self._base(directory))
+        here = self._base(directory, setting.directory)
+        located: dict[str, Any] = shape.locate(service, here)
         return located
 
     def _include(

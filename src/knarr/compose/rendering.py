@@ -24,7 +24,8 @@ def document(project: Project, form: Form) -> dict[str, Any]:
     """The project's document, its keys in the order in which they are printed."""
     shapes = file_shape().fields
     services = {name: each.values for name, each in project.services.items()}
-    parts: dict[str, Any] = {"name": project.name} if project.name else {}
+    named = project.name or form is Form.JSON
+    parts: dict[str, Any] = {"name": project.name} if named else {}
     parts["services"] = shapes["services"].write(services, form)
     for kind in _RESOURCES:
         declared = getattr(project, kind)

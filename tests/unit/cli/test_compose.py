@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.fake_engine import Answer, FakeEngine
 from unit.cli.conftest import Knarr
 
 PROJECT = """\
@@ -133,3 +134,58 @@ def test_variables_are_a_table_or_a_document(knarr: Knarr, folder: Path) -> None
     assert json.loads(knarr.out) == {
         "TAG": {"Name": "TAG", "DefaultValue": "1", "PresenceValue": "", "Required": False}
     }
+
+
+DIGEST = "sha256:" + "d" * 64
+PINNED = f"docker.io/library/busybox:latest@{DIGEST}"
+
+
+@pytest.mark.parametrize("more", [(), ("--no-interpolate",)])
+def test_images_are_pinned_by_the_digest_that_their_registry_has(
+    knarr: Knarr, engine: FakeEngine, more: tuple[str, ...]
+) -> None:
+    found = {"Descriptor": {"digest": DIGEST, "mediaType": "", "size": 1}, "Platforms": []}
+    path = "/distribution/docker.io/library/busybox:latest/json"
+    engine.answers["GET", path] = Answer(body=found)
+    assert knarr("compose", "config", "--resolve-image-digests", *more) == 0, knarr.err
+    assert f"    image: {PINNED}\n" in knarr.out
+    assert "\nname: sea\n" in f"\n{knarr.out}"
+    assert knarr("compose", "config", "--lock-image-digests", *more) == 0
+    ship = f"services:\n  ship:\n    image: {PINNED}\n"
+    shore = f"  shore:\n    image: {PINNED}\n"
+    assert knarr.out == ship + (shore if more else "")
+
+
+def test_a_lock_in_json_has_an_empty_name(knarr: Knarr, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(f"services: {{ship: {{image: 'busybox@{DIGEST}'}}}}")
+    assert knarr("compose", "config", "--lock-image-digests", "--format", "json") == 0
+    printed = json.loads(knarr.out)
+    assert printed["name"] == ""
+    assert printed["services"]["ship"]["image"] == f"docker.io/library/busybox@{DIGEST}"
+
+
+def test_the_variables_of_a_long_name_keep_their_distance(knarr: Knarr, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {ship: {image: '${A_NAME_OF_18_CHARS}'}}")
+    assert knarr("compose", "config", "--variables") == 0
+    assert knarr.out.splitlines()[1].startswith("A_NAME_OF_18_CHARS   false   ")
+
+
+def test_a_missing_env_file_is_an_error_where_variables_are_listed(
+    knarr: Knarr, tmp_path: Path
+) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {ship: {image: x, env_file: gone.env}}")
+    assert knarr("compose", "config", "--environment") == 1
+    assert "gone.env not found" in knarr.err
+    assert knarr("compose", "config", "--environment", "--no-env-resolution") == 0
+
+
+def test_paths_of_an_extended_file_in_an_included_one_count_once(
+    knarr: Knarr, tmp_path: Path
+) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "compose.yaml").write_text("name: sea\ninclude: [deep/one.yaml]\n")
+    extends = "services: {ship: {extends: {file: two.yaml, service: base}}}\n"
+    (tmp_path / "deep/one.yaml").write_text(extends)
+    (tmp_path / "deep/two.yaml").write_text("services: {base: {build: ./hull}}\n")
+    assert knarr("compose", "config", "--no-path-resolution") == 0, knarr.err
+    assert "      context: deep/hull\n" in knarr.out

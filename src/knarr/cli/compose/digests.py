@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from knarr.cli.credentials import header_for
 from knarr.client.calls import images
@@ -26,6 +26,17 @@ def pinned(call: Call, project: Project) -> Project:
         for name, service in project.services.items()
     }
     return replace(project, services=services)
+
+
+def pinned_tree(call: Call, tree: dict[str, Any]) -> dict[str, Any]:
+    """The same for a file whose variables are left as they are."""
+    services = {
+        name: {**service, "image": _pinned(call, service["image"])}
+        if service.get("image")
+        else service
+        for name, service in tree.get("services", {}).items()
+    }
+    return {**tree, "services": services}
 
 
 def _pinned(call: Call, name: str) -> str:

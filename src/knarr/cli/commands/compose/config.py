@@ -56,9 +56,15 @@ def config(
         if variables:
             text = _variables(_tree(call, steps), form if format_ else None)
         elif no_interpolate and not (services_ or volumes or networks or images or hash_):
-            text = rendered_tree(_tree(call, steps), form)
+            tree = _tree(call, steps)
+            if resolve_image_digests or lock_image_digests:
+                from knarr.cli.compose.digests import pinned_tree
+
+                tree = pinned_tree(call, tree)
+            text = rendered_tree(_images_of(tree) if lock_image_digests else tree, form)
         elif lists := _lists(
-            call.config_project(services if images or profiles else (), **steps),
+            _for_lists(call, services if images or profiles else (), steps,
+                       env_files=environment and not no_env_resolution),
             services=services_, volumes=volumes, networks=networks, models=models,
             hashed=hash_, profiles=profiles, images=images, environment=environment,
             separator=call.separator,
@@ -96,6 +102,14 @@ def _form(text: str) -> Form:
 def _tree(call: Call, steps: dict[str, Any]) -> dict[str, Any]:
     request = replace(call.found.request, **steps)
     return load_tree(request, call.files, call.warn)
+
+
+def _for_lists(
+    call: Call, services: Iterable[str], steps: dict[str, Any], *, env_files: bool
+) -> Project:
+    """env_files: one that is missing is an error."""
+    project = call.config_project(services, **steps)
+    return with_env_files(project, call.files, call.warn) if env_files else project
 
 
 def _lists(
@@ -158,7 +172,7 @@ def _variables(tree: dict[str, Any], form: Form | None) -> str:
         f"{each.name}\t{str(each.required).lower()}\t{each.default}\t{each.alternative}"
         for _, each in sorted(found.items())
     )
-    return aligned(lines, narrowest=20, gap=1)
+    return aligned(lines, narrowest=20, gap=3)
 
 
 def _variable(each: Variable) -> dict[str, Any]:
@@ -168,6 +182,14 @@ def _variable(each: Variable) -> dict[str, Any]:
         "PresenceValue": each.alternative,
         "Required": each.required,
     }
+
+
+def _images_of(tree: dict[str, Any]) -> dict[str, Any]:
+    services = {
+        name: {"image": each["image"]} if "image" in each else {}
+        for name, each in tree["services"].items()
+    }
+    return {"services": services}
 
 
 def _images_only(project: Project) -> Project:
