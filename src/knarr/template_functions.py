@@ -197,7 +197,8 @@ def _len(value: Any) -> int:
 def _index(value: Any, *keys: Any) -> Any:
     for key in keys:
         if isinstance(value, Mapping):
-            value = value.get(key, NoValue())
+            zero = getattr(value, "zero", None)
+            value = value.get(key, NoValue() if zero is None else zero)
         elif isinstance(value, (list, tuple, str)):
             if not isinstance(key, int) or isinstance(key, bool):
                 raise FunctionError(f"cannot index slice/array with type {kind_name(key)}")

@@ -151,6 +151,9 @@ inspect -f '{{.Config.Labels.a}} {{index .Config.Labels "b"}} {{.Config.Labels.n
 inspect -f '{{json .State.Status}} {{.State.Pid | printf "%d" | len}}' gone
 inspect -f '{{.HostConfig.Memory}} {{.HostConfig.Binds}} {{.Config.Env}}' look
 inspect -f '{{.State.Health.Status}}' look
+inspect -f '{{len .HostConfig.Binds}} {{.HostConfig.CapAdd}} {{json .ExecIDs}} {{.ExecIDs}}' gone
+inspect -f '{{if .State.Health}}y{{else}}n{{end}} {{.HostConfig.Init}} {{.HostConfig.Tmpfs}}' gone
+inspect -f '{{index .Config.Labels "nosuch"}}|{{.Config.StopTimeout}} {{.Config.Entrypoint}}' gone
 inspect -f '{{.Foo}}' look
 inspect -f '{{.Foo' look
 inspect -f '{{index .Args 9}}' look

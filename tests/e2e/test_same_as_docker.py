@@ -11,6 +11,9 @@ _STATUS = (
     "cat /proc/self/status | grep -E '^(Cap|Seccomp|NoNewPrivs|Uid|Gid|Groups)' | grep -v filters"
 )
 
+# Until process 1 catches SIGTERM, which is the mask's bit 14: before, it would not mind a stop.
+_TRAPPED = "until grep -q '^SigCgt.*[4-7c-f]...$' /proc/1/status; do sleep 0.1; done"
+
 CASES = [
     # Exit codes
     case("exit zero", "run --rm busybox true"),
@@ -90,7 +93,7 @@ CASES = [
     case("start attached", "create --name t1 busybox sh -c", ("create", "--name", "t2", "busybox", "sh", "-c", "echo hi; exit 3"), "start -a t2"),
     case("stop", "run -d --name t1 busybox sleep 1000", "stop -t 1 t1", "inspect -f {{.State.Status}}:{{.State.ExitCode}} t1", "stop t1"),
     case("kill", "run -d --name t1 busybox sleep 1000", "kill t1", "wait t1", "kill t1", "kill -s NOSUCH t1"),
-    case("trap", ("run", "-d", "--name", "t1", "busybox", "sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.1; done"), "stop t1", "wait t1"),
+    case("trap", ("run", "-d", "--name", "t1", "busybox", "sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.1; done"), ("exec", "t1", "sh", "-c", _TRAPPED), "stop t1", "wait t1"),
     case("restart", "run -d --name t1 busybox sleep 1000", "restart -t 0 t1", "inspect -f {{.State.Running}} t1"),
     case("pause", "run -d --name t1 busybox sleep 1000", "pause t1", "pause t1", "exec t1 true", "inspect -f {{.State.Status}} t1", "unpause t1", "unpause t1"),
     case("rename", "create --name t1 busybox", "rename t1 t2", "inspect -f {{.Name}} t2", "rename t2 t2"),
@@ -100,7 +103,10 @@ CASES = [
     case("ports in ps", "run -d --name t1 -p 127.0.0.1:38090-38092:90-92 --expose 7000 busybox sleep 1000", ("ps", "--filter", "name=t1", "--format", "{{.Ports}}")),
     case("ps", "create --name t1 -l a=b busybox true", ("ps", "-a", "--filter", "label=a=b", "--format", "{{.Names}} {{.Image}} {{.Command}} {{.Status}} {{.Labels}}")),
     case("ps filters", "create --name t1 busybox", "ps -aq --filter status=nosuch", "ps -a --filter nosuch=x"),
+    case("ps filters of Windows", "create --name t1 busybox", "ps -a --filter name=t1 --filter isolation=x --format {{.Names}}"),
     case("inspect parts", "create --name t1 -e A=1 -m 64m busybox echo x", ("inspect", "-f", "{{json .Config.Cmd}} {{json .Config.Env}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.Path}} {{.Args}} {{.HostConfig.ShmSize}}", "t1")),
+    case("rename to what cannot be", "create --name t1 busybox", "create --name t2 busybox", "rename t1 t2", ("rename", "t1", "a b"), "rename t1 t1"),
+    case("top with bad arguments", "run -d --name t1 busybox sleep 1000", "top t1 --nosuch"),
     case("top", "run -d --name t1 busybox sleep 1000", "top t1 -o pid,comm"),
     # Logs
     case("logs tail", ("run", "--name", "t1", "busybox", "seq", "1", "100"), "logs --tail 3 t1", "logs -n 0 t1"),

@@ -15,6 +15,7 @@ _PLUGINS: Final = "knarr has no managed plugins: volumes and networks are its ow
 CHECKPOINTS: Final = "knarr does not save the memory of running containers: checkpoints need CRIU"
 _ATTESTATIONS: Final = "knarr does not read attestations: `knarr image save` has them, as they came"
 _ABSENT: Final = (
+    ("GET", "/plugins/privileges", _PLUGINS),
     ("POST", "/plugins/pull", _PLUGINS),
     ("POST", "/plugins/create", _PLUGINS),
     ("POST", "/plugins/{name:path}/enable", _PLUGINS),

@@ -103,8 +103,8 @@ def lacks(can: Controllers, *, version_2: bool, forwards: bool) -> Iterator[str]
         (can.cpu_shares, "cpu shares"),
         (can.cpuset, "cpuset"),
         (can.pids, "pids limit"),
-        (can.block_weight, "blkio weight"),
-        (can.block_throttle, "blkio throttle"),
+        (can.block_weight or not version_2, "io.weight"),
+        (can.block_throttle or not version_2, "io.max"),
     ):
         if not present:
             yield f"WARNING: No {what} support"

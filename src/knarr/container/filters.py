@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from knarr.container.documents import Ports
+from knarr.container.health import HEALTHY, STARTING, UNHEALTHY
 from knarr.container.model import Container, Status
 from knarr.errors import InvalidArgument
 from knarr.times import moment_ns
@@ -36,6 +37,14 @@ class Resolved:
     ancestors: frozenset[str] = frozenset()
     before_ns: int | None = None
     since_ns: int | None = None
+
+
+def check_values(filters: Filters) -> None:
+    """Raises InvalidArgument for a value that no container can have, even if there are none."""
+    for name, valid in _VALID.items():
+        for value in filters.get(name, ()):
+            if not valid(value):
+                raise InvalidArgument(f"invalid filter '{name}={value}'")
 
 
 def matches(candidate: Candidate, filters: Filters, resolved: Resolved) -> bool:
@@ -68,18 +77,12 @@ def _found(pattern: str, text: str) -> bool:
 
 
 def _status(candidate: Candidate, values: Sequence[str], _: Resolved) -> bool:
-    for value in values:
-        if value not in set(Status):
-            raise InvalidArgument(f"invalid filter 'status={value}'")
     return candidate.container.status.value in values
 
 
 def _exited(candidate: Candidate, values: Sequence[str], _: Resolved) -> bool:
-    try:
-        codes = {int(value) for value in values}
-    except ValueError as error:
-        raise InvalidArgument(f"invalid filter 'exited={values[0]}'") from error
     container = candidate.container
+    codes = {int(value) for value in values}
     return container.status is Status.EXITED and container.state.exit_code in codes
 
 
@@ -130,6 +133,25 @@ def prunable(container: Container, filters: Filters, now_ns: int) -> bool:
     return all(container.created_ns < moment_ns(each, now_ns) for each in filters.get("until", ()))
 
 
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?\d+", text) is not None
+
+
+def _is_ports(text: str) -> bool:
+    return re.fullmatch(r"\d+(-\d+)?(/\w+)?", text) is not None
+
+
+_YES: Final = ("1", "true")
+_NO: Final = ("0", "false")
+_HEALTH: Final = ("none", STARTING, HEALTHY, UNHEALTHY)
+_VALID: Final[Mapping[str, Callable[[str], bool]]] = {
+    "exited": _is_number,
+    "expose": _is_ports,
+    "health": lambda value: value in _HEALTH,
+    "is-task": lambda value: value.lower() in (*_YES, *_NO),
+    "publish": _is_ports,
+    "status": lambda value: value in set(Status),
+}
 _Test = Callable[[Candidate, Sequence[str], Resolved], bool]
 _TESTS: Final[Mapping[str, _Test]] = {
     "ancestor": lambda c, _, resolved: c.container.image in resolved.ancestors,
@@ -139,8 +161,8 @@ _TESTS: Final[Mapping[str, _Test]] = {
     "expose": _expose,
     "health": _health,
     "id": lambda c, values, _: any(_found(value, c.container.id) for value in values),
-    "is-task": lambda _c, values, _: "true" not in values,
-    "isolation": lambda _c, values, _: "default" in values,
+    "is-task": lambda _c, values, _: any(value.lower() in _NO for value in values),
+    "isolation": lambda _c, _values, _resolved: True,  # of Windows
     "label": lambda c, values, _: label_matches(c.container.record.config.labels, values),
     "name": _name,
     "network": lambda c, values, _: any(value in c.network_names for value in values),

@@ -28,7 +28,8 @@ async def process_table(pids: Collection[int], ps_args: str) -> ContainerTop:
         raise Unsupported("top needs the program ps: install procps") from error
     output, complaint = await program.communicate()
     if program.returncode != 0:
-        raise KnarrError(f"ps: {complaint.decode(errors='replace').strip()}")
+        first, _, _ = complaint.decode(errors="replace").strip().partition("\n")  # its help follows
+        raise KnarrError(f"ps: {first}")
     return parsed_table(output.decode(errors="replace"), pids)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from knarr.container.model import Container
+from knarr.container.names import checked_name
 from knarr.errors import Conflict, InvalidArgument, NotFound
 from knarr.ids import ContainerId, ImageId, is_hex_prefix
 from knarr.image import ImageUser
@@ -60,6 +61,21 @@ class ContainerRegistry:
                 f' "{holder}". You have to remove (or rename) that container to be able to reuse'
                 " that name."
             )
+
+    def new_name(self, before: str, wanted: str) -> str:
+        """``wanted`` for a container that is called ``before``, without its leading slash.
+
+        Raises Conflict and InvalidArgument in Docker's words.
+        """
+        spelled = f"/{wanted.removeprefix('/')}"
+        if spelled == f"/{before}":
+            raise InvalidArgument("Renaming a container with the same name as its current name")
+        try:
+            name = checked_name(spelled)
+            self.check_name_is_free(name)
+        except (Conflict, InvalidArgument) as error:
+            raise type(error)(f"Error when allocating new name: {error}") from error
+        return name
 
     def put(self, container: Container) -> None:
         """Add the container, or replace what was known of it."""

@@ -219,10 +219,7 @@ class ContainerService:
         if not name:
             raise InvalidArgument("Neither old nor new names may be empty")
         async with self._journal.held(ref) as before:
-            name = checked_name(name)
-            if name == before.name:
-                raise InvalidArgument("Renaming a container with the same name as its current name")
-            self._registry.check_name_is_free(name)
+            name = self._registry.new_name(before.name, name)
             after = self._creator.renamed(before, name)
             self._journal.record_document(after, ("rename", {"oldName": f"/{before.name}"}))
             await self._networks.rename(after.id, name)

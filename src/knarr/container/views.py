@@ -64,6 +64,7 @@ class ContainerViews:
         """Newest first: running ones, unless ``everything`` or a filter on the state is given."""
         now_ns = time.time_ns()
         shown: list[ContainerSummary] = []
+        filters.check_values(wanted)
         resolved = self._resolved(wanted)
         every = everything or limit > 0 or not {"status", "exited"}.isdisjoint(wanted)
         for container in sorted(self._registry, key=lambda each: -each.created_ns):

@@ -66,6 +66,8 @@ def _detail(message: str, program: str) -> str:
             return f'exec: "{program}": stat {program}: no such file or directory'
         return f'exec: "{program}": executable file not found in $PATH'
     if match := _CRUN_OPEN.match(message):
+        if not program:
+            return 'exec: "": executable file not found in $PATH'
         # crun opens the program for execution, which the kernel refuses to do with a directory.
         is_folder = match["reason"] == "Operation not permitted"
         return f'exec: "{program}": {"is a directory" if is_folder else _small(match["reason"])}'
