@@ -34,11 +34,12 @@ def test_rooms_that_build_and_pull_come_when_they_are_asked_for(
         assert result.returncode == 0, result.stderr
     names = imported(telling)
     assert "knarr.container.launch" in names
-    waiting = {"urllib3", "knarr.dockerfile", "knarr.build.execution", "knarr.registry.client"}
+    building = {"knarr.dockerfile.lower", "knarr.build.execution"}
+    waiting = {"urllib3", "knarr.registry.client", *building}
     assert names & waiting == set()
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN touch /made\n")
     built = telling.docker("build", "-q", str(tmp_path))
     assert built.returncode == 0, built.stderr
-    assert imported(telling) & waiting == {"knarr.dockerfile", "knarr.build.execution"}
+    assert imported(telling) & waiting == building
     assert "connection refused" in telling.docker("pull", "localhost:1/nobody").stderr
     assert waiting <= imported(telling)

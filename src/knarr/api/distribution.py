@@ -9,11 +9,12 @@ from knarr.api.logins import logins_of
 from knarr.api.router import route
 from knarr.errors import KnarrError, Unavailable
 from knarr.http.message import Request
+from knarr.image.platforms import platform_document
 from knarr.reference import Reference
 from knarr.registry import RegistryTable
 from knarr.services import Engine
 from knarr.spec.docker.auth import AuthConfig
-from knarr.spec.docker.image import DistributionInspect, OCIDescriptor, OCIPlatform
+from knarr.spec.docker.image import DistributionInspect, OCIDescriptor
 from knarr.spec.docker.progress import Progress
 from knarr.spec.docker.system import AuthResponse, IndexInfo, RegistryServiceConfig
 from knarr.spec.knarr.registry import IndexPush, RegistryManifest
@@ -33,15 +34,7 @@ async def inspect(engine: Engine, request: Request, name: str) -> DistributionIn
         descriptor=OCIDescriptor(
             media_type=root.media_type, digest=root.digest, size=len(root.raw)
         ),
-        platforms=tuple(
-            OCIPlatform(
-                architecture=each.architecture,
-                os=each.os,
-                os_version=each.os_version,
-                variant=each.variant,
-            )
-            for each in found.platforms
-        ),
+        platforms=tuple(platform_document(each) for each in found.platforms),
     )
 
 

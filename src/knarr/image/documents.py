@@ -6,12 +6,12 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from knarr.errors import InvalidArgument
 from knarr.ids import DiffId, ImageId
 from knarr.image.model import Image, created_ns
+from knarr.image.platforms import platform_document
 from knarr.reference import Reference
 from knarr.snapshot import chain_id
 from knarr.spec.docker.image import (
@@ -25,11 +25,10 @@ from knarr.spec.docker.image import (
     ManifestSize,
     ManifestSummary,
     OCIDescriptor,
-    OCIPlatform,
     RootFS,
 )
 from knarr.spec.docker.storage import DriverData
-from knarr.spec.oci.image import ATTESTS, Descriptor, Platform
+from knarr.spec.oci.image import ATTESTS, Descriptor
 from knarr.spec.oci.platform import platform_of
 from knarr.times import NEVER, rfc3339, rfc3339_ns
 
@@ -95,7 +94,7 @@ def descriptor(target: Descriptor | None) -> OCIDescriptor | None:
         digest=target.digest,
         size=target.size,
         annotations=target.annotations or None,
-        platform=_platform(target.platform) if target.platform else None,
+        platform=platform_document(target.platform) if target.platform else None,
     )
 
 
@@ -106,7 +105,7 @@ def manifest(
 
     content_bytes: of the compressed forms of its layers that are here.
     """
-    platform = _platform(platform_of(image.document))
+    platform = platform_document(platform_of(image.document))
     return ManifestSummary(
         id=target.digest,
         descriptor=replace(descriptor(target) or OCIDescriptor(), platform=platform),
@@ -131,18 +130,8 @@ def absent_manifest(entry: Descriptor) -> ManifestSummary:
         return replace(told, kind="attestation", attestation_data=AttestationData(for_digest=about))
     if entry.platform is None:
         return told
-    shown = _platform(entry.platform)
+    shown = platform_document(entry.platform)
     return replace(told, kind="image", image_data=ImageManifestData(platform=shown))
-
-
-def _platform(given: Platform) -> OCIPlatform:
-    return OCIPlatform(
-        architecture=given.architecture,
-        os=given.os,
-        os_version=given.os_version,
-        variant=given.variant,
-        os_features=given.os_features or UNSET,
-    )
 
 
 def _graph(lowers: Sequence[Path]) -> DriverData:

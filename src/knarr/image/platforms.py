@@ -13,6 +13,7 @@ from knarr.image.annotations import Annotations
 from knarr.image.model import Image, NewIndex
 from knarr.reference import Reference
 from knarr.snapshot import Layer
+from knarr.spec.docker.image import OCIPlatform
 from knarr.spec.document import encode
 from knarr.spec.oci.image import (
     OCI_CONFIG,
@@ -33,6 +34,17 @@ def machine() -> Platform:
     """The platform whose images run here."""
     name = os.uname().machine
     return Platform(os="linux", architecture=_ARCHITECTURE.get(name, name))
+
+
+def platform_document(platform: Platform) -> OCIPlatform:
+    """As the API shows it."""
+    return OCIPlatform(
+        architecture=platform.architecture,
+        os=platform.os,
+        os_version=platform.os_version,
+        variant=platform.variant,
+        os_features=platform.os_features or UNSET,
+    )
 
 
 def those_for(ref: str, offered: Sequence[Image], wanted: Sequence[Platform]) -> list[Image]:

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from msgspec import UNSET
-
 from knarr.content import BlobStore, digest_of
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import Digest
+from knarr.image.platforms import platform_document
 from knarr.reference import DEFAULT_TAG, Reference
 from knarr.registry import Cancellation, Fetched, Logins, Registries, Tell, told
 from knarr.registry.challenge import scope
@@ -22,7 +21,7 @@ from knarr.registry.manifests import CONFIG_LIMIT, image_config, is_attestation,
 from knarr.registry.threads import called_off_when_cancelled
 from knarr.registry.upload import upload
 from knarr.spec import decode
-from knarr.spec.docker.image import OCIDescriptor, OCIPlatform
+from knarr.spec.docker.image import OCIDescriptor
 from knarr.spec.docker.progress import Progress
 from knarr.spec.knarr.registry import IndexPush, PushedIndex, RegistryManifest
 from knarr.spec.oci.image import Descriptor, ImageDocument, Manifest, Platform
@@ -148,7 +147,7 @@ def _told(
             media_type=found.media_type,
             digest=found.digest,
             size=len(found.raw),
-            platform=_shown(platform),
+            platform=platform_document(platform),
         ),
         raw=found.raw,
     )
@@ -160,16 +159,6 @@ def _platform(client: RegistryClient, found: Fetched, about: str) -> Platform:
         return platform_of(decode(config.raw, ImageDocument))
     except KnarrError:
         return Platform()  # an artifact runs nowhere
-
-
-def _shown(platform: Platform) -> OCIPlatform:
-    return OCIPlatform(
-        architecture=platform.architecture,
-        os=platform.os,
-        os_version=platform.os_version,
-        variant=platform.variant,
-        os_features=platform.os_features or UNSET,
-    )
 
 
 def _mounted(target: RegistryClient, blob: Descriptor, neighbour: str) -> bool:
