@@ -1,6 +1,7 @@
 """The solver: a content-addressed graph of operations, its cache, and what comes out.
 
-graph.py and ops/ are the values, solver.py brings them about, rows.py and keys.py are the cache;
+graph.py and ops/ are the values; solver.py is there once, solving.py brings one build about;
+naming.py and keys.py say by what an operation is known, stepcache.py and rows.py are the cache;
 tree.py, selection.py, draft.py and copying.py take files from where they are to a layer;
 execution.py runs commands through a Runner (runner.py) that others give.
 May import: image, snapshot, content, store, events, kernel, spec, errors, ids, patterns.

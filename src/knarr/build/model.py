@@ -71,6 +71,14 @@ class Record:
         return Layered(diff_ids=self.diff_ids, time_ns=self.time_ns, marks=self.marks)
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an operation came to: a layer that is pinned and not yet recorded, or no change."""
+
+    layer: Layer | None
+    time_ns: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRecord:
     """What is to be remembered. ``layer`` is stored and pinned; None for no change."""

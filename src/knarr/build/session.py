@@ -7,7 +7,7 @@ from pathlib import Path
 from knarr.build.progress import Listener, Silence
 from knarr.build.runner import Resources
 from knarr.build.tree import Tree
-from knarr.errors import KnarrError
+from knarr.errors import KnarrError, NotFound
 from knarr.ids import DiffId, Digest
 
 
@@ -37,6 +37,13 @@ class Session:
     timeout_s: float | None = None
     allowed: frozenset[str] = frozenset()
     listener: Listener = field(default_factory=Silence)
+
+    def context(self, name: str) -> Tree:
+        """Raises NotFound."""
+        tree = self.contexts.get(name)
+        if tree is None:
+            raise NotFound(f"no {'build context' if name == 'context' else f'context {name}'}")
+        return tree
 
 
 class StepFailed(KnarrError):

@@ -13,6 +13,7 @@ from knarr.build.progress import Silence
 from knarr.dockerfile.assembly import image_config, squashed_config
 from knarr.dockerfile.bases import Bases, documents
 from knarr.dockerfile.caches import Caches
+from knarr.dockerfile.listening import StepListener
 from knarr.dockerfile.lower import lower
 from knarr.dockerfile.model import Dockerfile
 from knarr.dockerfile.opening import Opened
@@ -20,7 +21,7 @@ from knarr.dockerfile.plan import BuildOptions, Plan, Step
 from knarr.dockerfile.platforms import host_platform
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.source import BuildError
-from knarr.dockerfile.telling import Console, Quiet, StepListener, Trace
+from knarr.dockerfile.telling import Console, Quiet, Trace
 from knarr.dockerfile.wants import agents_of, secrets_of
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import Digest, ImageId
