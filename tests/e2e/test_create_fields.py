@@ -290,7 +290,7 @@ HOST = [
         "/of/the/client"),
     Row(host(LogConfig={"Type": "json-file", "Config": {"labels": "of"}}) | config(
             Labels={"of": "a field"}),
-        lambda box: box.daemon.docker("logs", "--details", box.id).stdout, "of=a%20field ready\n"),
+        lambda box: box.daemon.docker("logs", "--details", box.id).stdout, "of=a+field ready\n"),
     Row(host(NetworkMode="container:{plain}"), same("net", "plain"), box="joined"),
     Row(host(PidMode="container:{plain}"), same("pid", "plain"), box="joined"),
     Row(host(IpcMode="container:{plain}"), same("ipc", "plain"), box="joined"),

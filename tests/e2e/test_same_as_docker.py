@@ -111,7 +111,7 @@ CASES = [
     # Logs
     case("logs tail", ("run", "--name", "t1", "busybox", "seq", "1", "100"), "logs --tail 3 t1", "logs -n 0 t1"),
     case("logs of both streams", ("run", "-d", "--name", "t1", "busybox", "sh", "-c", "echo out; echo err >&2"), "wait t1", "logs t1"),
-    case("logs with details", "run --name t1 --log-opt labels=a -l a=b busybox echo x", "logs --details t1"),
+    case("logs with details", ("run", "--name", "t1", "--log-opt", "labels=a", "-l", "a=b c&d~", "busybox", "echo", "x"), "logs --details t1"),
     case("logs followed", ("run", "-d", "--name", "t1", "busybox", "sh", "-c", "echo a; sleep 0.3; echo b"), "logs -f t1"),
     case("logging driver none", "run --name t1 --log-driver none busybox echo x", "logs t1"),
     case("log options of other drivers", *(f"create --log-driver {driver} --log-opt foo=bar busybox" for driver in ("json-file", "local", "journald", "syslog"))),

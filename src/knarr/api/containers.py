@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from urllib.parse import quote
+from urllib.parse import quote_plus
 
 from msgspec.structs import replace
 
@@ -310,5 +310,5 @@ def _attributes(container: Container) -> bytes:
     config = container.record.host.log_config
     asked = config is not None and config.config.get("tag")
     found = {**details_of(container), **({"tag": tag(container)} if asked else {})}
-    pairs = (f"{quote(key)}={quote(value)}" for key, value in sorted(found.items()))
+    pairs = (f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(found.items()))
     return ",".join(pairs).encode() + b" "
