@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from knarr.compose.actions import Action, RemoveContainer, StopContainer
+from knarr.compose.actions import Action
 from knarr.compose.attributes.stop_grace_period import seconds
+from knarr.compose.container_actions import RemoveContainer, StopContainer
 from knarr.compose.observed import Observed, name_of, service_of
 from knarr.compose.project import Project, Service
 from knarr.compose.reasons import DIVERGED

@@ -7,7 +7,7 @@ from typing import Final
 
 from knarr.compose.actions import Action, BuildImage, Plan, PullImage
 from knarr.compose.observed import Observed
-from knarr.compose.plan import in_dependency_order
+from knarr.compose.ordering import in_dependency_order
 from knarr.compose.project import Project, Service
 from knarr.errors import InvalidArgument
 from knarr.spec.docker.image import ImageInspect

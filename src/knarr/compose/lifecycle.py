@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from knarr.compose.actions import (
-    Action,
-    Await,
+from knarr.compose.actions import Action, Await, Plan
+from knarr.compose.container_actions import (
     KillContainer,
     PauseContainer,
-    Plan,
     RemoveContainer,
     RestartContainer,
     StartContainer,
@@ -16,7 +14,7 @@ from knarr.compose.actions import (
     UnpauseContainer,
 )
 from knarr.compose.observed import RUNNING, Observed, name_of, service_of
-from knarr.compose.plan import in_dependency_order
+from knarr.compose.ordering import in_dependency_order
 from knarr.compose.project import CONDITION_STARTED, Project, Service
 from knarr.compose.starting import RUNNING_OR_HEALTHY
 from knarr.errors import KnarrError

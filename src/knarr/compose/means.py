@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from knarr.compose.actions import BuildImage, PullImage, RunProvider, StartContainer
+from knarr.compose.actions import BuildImage, PullImage, RunProvider
+from knarr.compose.container_actions import StartContainer
 from knarr.compose.files import Files
 from knarr.compose.report import Report, unheard
 

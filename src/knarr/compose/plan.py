@@ -6,26 +6,25 @@ updated is rolled out instead, in the place of its start.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
-from knarr.compose.actions import (
+from knarr.compose.actions import Plan
+from knarr.compose.changes import Change
+from knarr.compose.container_actions import (
     AdmitContainer,
-    Await,
     CreateContainer,
-    Plan,
     RecreateContainer,
     RemoveContainer,
     RenameContainer,
-    StartContainer,
 )
-from knarr.compose.changes import Change
 from knarr.compose.draft import Draft, UpOptions
 from knarr.compose.naming import container_name
 from knarr.compose.observed import RUNNING, Observed, name_of, number_of
+from knarr.compose.ordering import in_dependency_order
 from knarr.compose.plan_resources import ResourcePlan
-from knarr.compose.project import CONDITION_STARTED, Project, Service
+from knarr.compose.project import Project, Service
 from knarr.compose.reasons import Reasons
 from knarr.compose.rolling import fixed_ports, is_joined
 from knarr.compose.starting import Starts, restarted_with
@@ -35,25 +34,6 @@ from knarr.errors import InvalidArgument
 from knarr.spec.docker.container import ContainerSummary
 
 
-def in_dependency_order(project: Project) -> list[Service]:
-    """Services, each after those it depends on; by name where nothing else decides."""
-    ordered: list[Service] = []
-    done: set[str] = set()
-
-    def add(name: str) -> None:
-        if name in done or name not in project.services:
-            return
-        done.add(name)
-        service = project.services[name]
-        for needed in sorted(service.dependencies):
-            add(needed)
-        ordered.append(service)
-
-    for name in sorted(project.services):
-        add(name)
-    return ordered
-
-
 def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
     """What creates, replaces and starts. Images are there already, or are not known here.
 
@@ -61,33 +41,6 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> Plan:
     """
     draft = Draft(project, observed, options)
     return _Up(draft, Starts(draft)).plan()
-
-
-def plan_dependencies(project: Project, observed: Observed, name: str, options: UpOptions) -> Plan:
-    """What a one-off container of a service needs: the others up, as it asks for them."""
-    service = project.services[name]
-    others = {key: each for key, each in project.services.items() if key != name}
-    rest = replace(project, services=others, disabled={**project.disabled, name: service})
-    plan = plan_up(rest, observed, options)
-    starts: dict[str, list[str]] = {}
-    for action in plan.actions:
-        if isinstance(action, StartContainer):
-            starts.setdefault(action.service, []).append(action.key)
-    awaits = [
-        Await(
-            key=f"await {other} {dependency.condition}",
-            after=frozenset(starts.get(other, ())),
-            service=other,
-            condition=dependency.condition,
-            required=dependency.required,
-            for_service=name,
-        )
-        for other, dependency in sorted(service.dependencies.items())
-        if dependency.condition != CONDITION_STARTED and other in others
-    ]
-    known = {action.key for action in plan.actions}
-    more = tuple(each for each in awaits if each.key not in known)
-    return msgspec.structs.replace(plan, actions=(*plan.actions, *more))
 
 
 @dataclass(slots=True)

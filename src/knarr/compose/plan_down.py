@@ -6,15 +6,14 @@ from knarr.compose import labels
 from knarr.compose.actions import (
     Action,
     Plan,
-    RemoveContainer,
     RemoveImage,
     RemoveNetwork,
     RemoveVolume,
     RunProvider,
-    StopContainer,
 )
+from knarr.compose.container_actions import RemoveContainer, StopContainer
 from knarr.compose.observed import Observed, name_of, service_of
-from knarr.compose.plan import in_dependency_order
+from knarr.compose.ordering import in_dependency_order
 from knarr.compose.project import Project
 from knarr.compose.translation import is_external
 from knarr.errors import InvalidArgument

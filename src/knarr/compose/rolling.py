@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from knarr.compose.actions import Plan, RecreateContainer, RollOut
+from knarr.compose.actions import Plan
 from knarr.compose.changes import Change
+from knarr.compose.container_actions import RecreateContainer, RollOut
 from knarr.compose.observed import RUNNING, Observed, name_of, number_of
 from knarr.compose.project import Project, Service
 from knarr.compose.revision import BEFORE

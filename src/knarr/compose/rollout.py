@@ -16,7 +16,7 @@ import msgspec
 
 from knarr.client.calls import containers, images, ports
 from knarr.compose import labels, revision
-from knarr.compose.actions import RecreateContainer, RollOut, StartContainer
+from knarr.compose.container_actions import RecreateContainer, RollOut, StartContainer
 from knarr.compose.draft import grace_seconds
 from knarr.compose.making import Maker
 from knarr.compose.project import Service

@@ -6,10 +6,8 @@ from typing import Final
 
 import msgspec
 
-from knarr.compose.actions import (
-    CREATED,
-    Await,
-    Checkpoint,
+from knarr.compose.actions import CREATED, Await, Checkpoint
+from knarr.compose.container_actions import (
     RecreateContainer,
     RestartContainer,
     StartContainer,

@@ -1,12 +1,11 @@
 """A plan in words: what would change, why, and what would be out of reach meanwhile."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from knarr.compose.actions import (
-    Action,
-    BuildImage,
+from knarr.compose.actions import Action, BuildImage, PullImage
+from knarr.compose.container_actions import (
     CreateContainer,
-    PullImage,
     RecreateContainer,
     RemoveContainer,
     RollOut,
@@ -64,3 +63,31 @@ def _rollout(action: RollOut) -> list[str]:
         lines.append(f"    replace container {step.container}")
         lines += [f"      {change}" for change in step.changes]
     return lines
+
+
+def describe(action: Action) -> dict[str, Any]:
+    """An action as ``plan --format json`` shows it."""
+    shown: dict[str, Any] = {
+        "action": type(action).__name__,
+        "resource": action.resource,
+        "name": action.name,
+    }
+    if action.service_name:
+        shown["service"] = action.service_name
+    if isinstance(action, RecreateContainer):
+        shown["downtime"] = action.was_running
+        shown["changes"] = _changes(action)
+    if isinstance(action, RollOut):
+        shown["downtime"] = action.downtime
+        shown["order"] = action.policy.order
+        shown["parallelism"] = action.policy.at_once(len(action.steps))
+        shown["containers"] = [
+            {"name": each.container, "changes": _changes(each)} for each in action.steps
+        ]
+    return shown
+
+
+def _changes(action: RecreateContainer) -> list[dict[str, str]]:
+    return [
+        {"attribute": each.attribute, "old": each.old, "new": each.new} for each in action.changes
+    ]

@@ -3,12 +3,9 @@
 import pytest
 
 from knarr.compose import labels
-from knarr.compose.actions import (
-    Action,
-    Await,
+from knarr.compose.actions import Action, Await, CreateNetwork, Plan
+from knarr.compose.container_actions import (
     CreateContainer,
-    CreateNetwork,
-    Plan,
     RecreateContainer,
     RemoveContainer,
     StartContainer,

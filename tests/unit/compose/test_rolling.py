@@ -3,11 +3,11 @@
 import pytest
 
 from knarr.compose import labels, revision
-from knarr.compose.actions import RecreateContainer, RollOut, describe
+from knarr.compose.container_actions import RecreateContainer, RollOut
 from knarr.compose.draft import UpOptions
 from knarr.compose.plan import plan_up
 from knarr.compose.rolling import fixed_ports, plan_rollback
-from knarr.compose.telling import tell
+from knarr.compose.telling import describe, tell
 from knarr.compose.update_policy import UpdatePolicy, rollback_policy, update_policy
 from knarr.errors import InvalidArgument, NotFound
 from knarr.spec.docker.container import (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from knarr.compose.actions import BuildImage, RecreateContainer, RollOut
+from knarr.compose.actions import BuildImage
 from knarr.compose.consistency import check_container_names
+from knarr.compose.container_actions import RecreateContainer, RollOut
 from knarr.compose.discovery import is_true
 from knarr.compose.draft import UpOptions
 from knarr.compose.images import ImageOptions, plan_images

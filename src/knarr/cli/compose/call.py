@@ -6,20 +6,14 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from knarr.cli.cli import Cli
 from knarr.cli.compose.display import MODES, Display, display
-from knarr.compose.actions import (
-    Action,
-    Await,
-    Checkpoint,
-    Plan,
-    PullImage,
-    RollOut,
-    RunProvider,
-)
+from knarr.cli.compose.scaling import Scaled, scaled
+from knarr.compose.actions import Action, Await, Checkpoint, Plan, PullImage, RunProvider
+from knarr.compose.container_actions import RollOut
 from knarr.compose.discovery import Found, ProjectOptions, find, is_true
 from knarr.compose.engine import Engines
 from knarr.compose.env_files import with_env_files
@@ -36,23 +30,6 @@ if TYPE_CHECKING:
 
     from knarr.cli.compose.flags import Common
     from knarr.compose.means import Means
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scaled:
-    """``SERVICE=N`` of a command line."""
-
-    service: str
-    replicas: int
-
-    @classmethod
-    def read(cls, text: str) -> Scaled:
-        service, equals, number = text.partition("=")
-        if not equals:
-            raise InvalidArgument(f'invalid --scale option "{text}". Should be SERVICE=NUM')
-        if not number.isdecimal():
-            raise InvalidArgument(f'strconv.Atoi: parsing "{number}": invalid syntax')
-        return cls(service=service, replicas=int(number))
 
 
 class Call:
@@ -308,19 +285,6 @@ class Call:
     def close(self) -> None:
         self.settle()
         self.engines.close()
-
-
-def scaled(project: Project, scales: Iterable[Scaled]) -> Project:
-    """The project with other numbers of containers. Raises NotFound for a service it has not."""
-    services = dict(project.services)
-    for each in scales:
-        service = project.service(each.service)
-        deploy = service.get("deploy")
-        changes: dict[str, Any] = {"scale": each.replicas}
-        if deploy is not None:
-            changes["deploy"] = {**deploy, "replicas": each.replicas}
-        services[each.service] = service.with_values(**changes)
-    return replace(project, services=services)
 
 
 @contextmanager

@@ -9,13 +9,11 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from knarr.cli.compose.keys import DETACH, HELP, MENU, TERMINAL, WATCH, Keys
 from knarr.cli.compose.logs import Follower, LogPrinter, short_name
-from knarr.cli.compose.terminal import open_terminal
-from knarr.cli.exit import Exit
+from knarr.cli.compose.steering import Steering
 from knarr.client.calls import containers, system
 from knarr.compose import labels
-from knarr.compose.actions import StartContainer
+from knarr.compose.container_actions import StartContainer
 from knarr.compose.draft import UpOptions
 from knarr.compose.lifecycle import plan_start, plan_stop, selected
 from knarr.compose.observed import RUNNING, Observed, is_one_off
@@ -79,13 +77,11 @@ class Foreground:
         self._events: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._code: int | None = None
         self._watcher: Watcher | None = None
-        self._keys: Keys | None = None
-        self._detached = False
-        self._choice: list[ContainerSummary] = []  # whose terminal a digit means
+        self._steering = Steering(call, project, printer, self._alive, self._names)
 
     def follow_changes(self, watcher: Watcher) -> None:
         """Let changes of files have their effects as well."""
-        self._watcher = watcher
+        self._watcher = self._steering.watcher = watcher
 
     def rested(self) -> None:
         """The watcher has done what it had to do."""
@@ -111,7 +107,7 @@ class Foreground:
             if container.state == RUNNING:
                 self._alive.add(container.id)
                 self._show(container.id, since=f"{self._began:f}")
-        with _interruptible(), self._with_keys(keys=keys):
+        with _interruptible(), self._steering.listening(self._key if keys else None):
             try:
                 self._start(wait_timeout)
                 if self._watcher and watch:
@@ -123,19 +119,14 @@ class Foreground:
             finally:
                 if self._watcher:
                     self._watcher.stop()
-        if self._detached:
+        if self._steering.detached:
             return 0
         self._follower.wait()
         return self._code or 0
 
-    @contextmanager
-    def _with_keys(self, *, keys: bool) -> Iterator[None]:
-        if not keys:
-            yield
-            return
-        self._printer.say(MENU)
-        with Keys(lambda key: self._events.put({"Action": "key", "key": key})) as self._keys:
-            yield
+    def _key(self, key: str) -> None:
+        """For the main thread, among what happens to containers."""
+        self._events.put({"Action": "key", "key": key})
 
     def _watch(self, container: ContainerSummary) -> None:
         name = short_name(container, self._project.name, self._call.separator)
@@ -182,7 +173,7 @@ class Foreground:
 
     def _stay(self, options: UpOptions) -> None:
         self._drop_ended()
-        while (self._alive or (self._watcher and self._watcher.busy)) and not self._detached:
+        while self._alive or (self._watcher and self._watcher.busy):
             event = self._events.get()
             match event.get("Action"):
                 case "start":
@@ -190,65 +181,11 @@ class Foreground:
                 case "die":
                     self._has_ended(event, options)
                 case "key":
-                    self._pressed(event["key"])
+                    self._steering.press(event["key"])
+                    if self._steering.detached:
+                        return
                 case "lost":
                     raise KnarrError(event["Error"])
-
-    # keys
-
-    def _pressed(self, key: str) -> None:
-        if key.isdecimal() and 0 < int(key) <= len(self._choice):
-            self._terminal(self._choice[int(key) - 1])
-        self._choice = []
-        if key == HELP:
-            self._printer.say(MENU)
-        elif key == DETACH:
-            self._detached = True
-        elif key == WATCH:
-            self._toggle_watch()
-        elif key == TERMINAL:
-            self._choose()
-
-    def _toggle_watch(self) -> None:
-        if self._watcher is None:
-            self._printer.say("No service says in develop.watch what is to be followed")
-        elif self._watcher.watching:
-            self._watcher.stop()
-        else:
-            self._watcher.start()
-
-    def _choose(self) -> None:
-        observed = self._call.observe(self._project)
-        running = [
-            each
-            for each in selected(self._project, observed, ())
-            if each.id in self._alive and each.state == RUNNING
-        ][:9]
-        if len(running) == 1:
-            self._terminal(running[0])
-            return
-        self._choice = running
-        names = (
-            f"{number} {short_name(each, self._project.name, self._call.separator)}"
-            for number, each in enumerate(running, 1)
-        )
-        self._printer.say(f"Whose terminal: {', '.join(names)}")
-
-    def _terminal(self, container: ContainerSummary) -> None:
-        """Until its end, or the keys that detach; what others write is shown after that."""
-        assert self._keys is not None
-        name = self._names[container.id]
-        self._printer.say(f"Terminal of {name}; ctrl-p ctrl-q comes back here")
-        self._keys.leave()
-        self._printer.hold()
-        try:
-            open_terminal(self._call.cli, self._call.engines, container)
-        except (KnarrError, Exit) as error:
-            self._call.warn(str(error))
-        finally:
-            self._printer.release(seen=name)
-            self._keys.listen()
-        self._printer.say(f"Back from {name}")
 
     def _drop_ended(self) -> None:
         """Those that have ended before we listened, or stay without an event."""

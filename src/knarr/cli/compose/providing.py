@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from knarr.compose import provider
 from knarr.compose.api_socket import wants_api_socket, with_api_socket
-from knarr.compose.plan import in_dependency_order
+from knarr.compose.ordering import in_dependency_order
 from knarr.compose.project import Project, Service
 from knarr.compose.report import Progress, State
 from knarr.errors import InvalidArgument, KnarrError, NotFound, Unsupported

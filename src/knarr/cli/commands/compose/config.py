@@ -152,7 +152,7 @@ def _lists(
 
 
 def _dependencies_first(project: Project) -> list[str]:
-    from knarr.compose.plan import in_dependency_order
+    from knarr.compose.ordering import in_dependency_order
 
     return [service.name for service in in_dependency_order(project)]
 

@@ -5,9 +5,8 @@ from knarr.cli.command import Annotated, Flag, command
 from knarr.cli.compose.bringing_up import check_flags, image_options, plan_for, up_options
 from knarr.cli.compose.call import called
 from knarr.cli.compose.flags import Common, CreateFlags
-from knarr.compose.actions import describe
 from knarr.compose.images import plan_images
-from knarr.compose.telling import tell
+from knarr.compose.telling import describe, tell
 from knarr.errors import InvalidArgument
 
 CHANGES = 2  # the exit code when there is something to do

@@ -21,7 +21,7 @@ from knarr.compose.making import OneOff, create_one_off
 from knarr.compose.naming import one_off_name
 from knarr.compose.observed import Observed
 from knarr.compose.one_off import RunOptions, one_off
-from knarr.compose.plan import plan_dependencies
+from knarr.compose.plan_one_off import plan_dependencies
 from knarr.compose.project import Project
 from knarr.errors import InvalidArgument, KnarrError
 
