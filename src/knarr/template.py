@@ -10,8 +10,7 @@ scripts match on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
 
 from knarr.template_functions import (
     FUNCTIONS,
@@ -24,19 +23,26 @@ from knarr.template_functions import (
 from knarr.template_parser import Branch, Break, Continue, Node, Operand, Parser, Pipe
 from knarr.template_tokens import TemplateError, TemplateSyntaxError, Token, quoted
 
-__all__ = ["Fields", "OpenMap", "Template", "TemplateError", "TemplateSyntaxError"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Protocol, TypeGuard
+
+    class Fields(Protocol):
+        """A value whose fields a template may name. Raises LookupError for one it has not."""
+
+        go_type: str
+
+        def field(self, name: str) -> Any: ...
+
+    _Map = dict[str, Any]
+else:
+    _Map = dict  # who starts the command line pays for these modules: no ``typing``
+
+__all__ = ["OpenMap", "Template", "TemplateError", "TemplateSyntaxError"]
 
 
-@runtime_checkable
-class Fields(Protocol):
-    """A value whose fields a template may name. Raises LookupError for one it has not."""
-
-    go_type: str
-
-    def field(self, name: str) -> Any: ...
-
-
-class OpenMap(dict[str, Any]):
+class OpenMap(_Map):
     """A map whose keys are anybody's, such as labels: one that is missing is no error."""
 
 
@@ -222,7 +228,7 @@ class _Run:
             if self.template.missing_is_error and not isinstance(value, OpenMap):
                 raise self.error(operand, f"map has no entry for key {quoted(name)}")
             return NoValue()
-        if isinstance(value, Fields):
+        if _has_fields(value):
             return self.member(operand, value, name, arguments)
         if value is None or isinstance(value, NoValue):
             raise self.error(operand, f"nil pointer evaluating interface {{}}.{name}")
@@ -257,3 +263,7 @@ def _count_problem(function: Callable[..., Any], given: int) -> str:
 
 def _last_operand(pipe: Pipe) -> Operand:
     return pipe.commands[-1][0]
+
+
+def _has_fields(value: object) -> TypeGuard[Fields]:
+    return hasattr(value, "go_type") and hasattr(value, "field")

@@ -5,12 +5,19 @@ Source: the documentation of Go's text/template and fmt; formats.md, "Display ru
 
 from __future__ import annotations
 
-import json as stdlib_json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
 
 from knarr.quoting import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final
+
+    _Map = dict[str, Any]
+else:
+    _Map = dict  # who starts the command line pays for these modules: no ``typing``
 
 
 class FunctionError(Exception):
@@ -25,7 +32,7 @@ class NoValue:
     """What a dict answers for a key that it has not; printed ``<no value>``."""
 
 
-class Struct(dict[str, Any]):
+class Struct(_Map):
     """A dict that is a struct in Go: printed without its keys, in the order it came."""
 
 
@@ -76,6 +83,8 @@ def json_text(value: Any) -> str:
         return str(value.as_json())
     if isinstance(value, NoValue):
         return "null"
+    import json as stdlib_json
+
     text = stdlib_json.dumps(
         value, ensure_ascii=False, separators=(",", ":"), default=lambda other: other.plain()
     )

@@ -5,9 +5,6 @@ Source: the documentation of Go's text/template; its errors are repeated word fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
-
 from knarr.template_tokens import (
     TemplateSyntaxError,
     Token,
@@ -16,6 +13,11 @@ from knarr.template_tokens import (
     quoted,
     unquoted,
 )  # fmt: skip
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Final
 
 _KEYWORDS: Final = ("if", "else", "end", "range", "with", "break", "continue")
 _ABSENT: Final = ("define", "template", "block")

@@ -6,10 +6,13 @@ Source: the documentation of Go's text/template.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Final
 
 from knarr.errors import KnarrError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 _ACTION: Final = re.compile(r"\{\{(?:- |-(?=\n|\t|\r))?")
 _TOKEN: Final = re.compile(

@@ -122,6 +122,7 @@ def test_a_stopped_daemon_gives_up_nothing_either(daemon: Daemon) -> None:
     assert daemon.docker("start", "stays").returncode == 0
 
 
+@pytest.mark.needs("mkfs.ext4")
 def test_a_container_with_a_disk_outlives_the_daemon_and_keeps_what_it_wrote(
     daemon: Daemon,
 ) -> None:

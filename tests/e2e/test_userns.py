@@ -76,6 +76,7 @@ def test_the_host_sees_its_processes_as_those_of_the_range(mapping: Daemon) -> N
     said(mapping, "rm", "-f", name)
 
 
+@pytest.mark.needs("mkfs.ext4")
 def test_a_disk_of_its_own_has_the_same_owners(mapping: Daemon) -> None:
     script = "echo x >/own; chown 5:6 /own; stat -c '%n %u:%g' / /own"
     words = ("--name", "bounded", "--storage-opt", "size=16m", "busybox", "sh", "-c", script)

@@ -7,7 +7,6 @@ Source: Engine API, ContainerInspect, ImageInspect; text/template.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 
 from knarr.client.lean import Any, Final
@@ -68,6 +67,8 @@ class ToldMap(OpenMap):
 
 
 def _json(value: Any) -> str:
+    import json
+
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -118,3 +118,15 @@ def test_everyday_commands_import_nothing_that_takes_longer_than_they_do() -> No
     )  # fmt: skip
     slow = {"typing", "re", "dataclasses", "json", "enum", "inspect", "subprocess", "threading"}
     assert slow & set(done.stdout.split()) == set()
+
+
+def test_a_template_costs_no_more_than_the_expressions_it_is_read_with() -> None:
+    code = "import sys, knarr.cli.formatted, knarr.cli.templated; print(*sys.modules)"
+    source = str(Path(knarr.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", f"import sys; sys.path.insert(0, {source!r}); {code}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(done.stdout.split())
+    assert "knarr.template" in loaded
+    assert {"typing", "json", "contextlib", "dataclasses"} & loaded == set()
