@@ -259,12 +259,9 @@ def _sweep(folder: Path) -> None:
 
 
 def _check_allowed(op: Execute, session: Session) -> None:
-    for wanted, entitlement in (
-        (op.network == "host", "network.host"),
-        (op.insecure, "security.insecure"),
-    ):
-        if wanted and entitlement not in session.allowed:
-            raise Forbidden(f"{entitlement} is not allowed: grant it with --allow {entitlement}")
+    for right in op.rights:
+        if right not in session.allowed:
+            raise Forbidden(f"{right} is not allowed: grant it with --allow {right}")
 
 
 def _environment(op: Execute, session: Session, variables: dict[str, str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from knarr.dockerfile.platforms import host_platform
 from knarr.dockerfile.request import BuildRequest
 from knarr.dockerfile.source import BuildError
 from knarr.dockerfile.telling import Console, Quiet, Trace
-from knarr.dockerfile.wants import agents_of, secrets_of
+from knarr.dockerfile.wants import agents_of, refuse_rights, secrets_of
 from knarr.errors import InvalidArgument, KnarrError
 from knarr.ids import Digest, ImageId
 from knarr.image import Image as StoredImage
@@ -95,6 +95,7 @@ class Building:
         wrong.
         """
         plan = await self._plan()
+        refuse_rights(plan.steps, self._request.allowed)
         await self._caches.take_in()
         slots = _slots(plan)
         teller = self._teller(plan)

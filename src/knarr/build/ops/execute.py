@@ -103,5 +103,11 @@ class Execute:
     insecure: bool = False
     hostname: str = ""
 
+    @property
+    def rights(self) -> tuple[str, ...]:
+        """What it may only have where the client grants it, in BuildKit's words."""
+        asked = ((self.network == "host", "network.host"), (self.insecure, "security.insecure"))
+        return tuple(right for wanted, right in asked if wanted)
+
     def describe(self) -> str:
         return " ".join(self.argv)
