@@ -16,6 +16,7 @@ from knarr.errors import Unsupported
 from knarr.kernel import mount, nftables
 from knarr.kernel.cgroups import Layout
 from knarr.runtime import Keeper, Runtimes, probe
+from knarr.snapshot.overlay import Writable, mount_overlay
 
 _KERNEL_NEEDED: Final = (5, 11)  # openat2, the new mount API, overlay options that we rely on
 _SPARE_BYTES: Final = 1 << 30
@@ -85,14 +86,14 @@ def _machine() -> Iterator[Finding]:
 
 
 def _overlay() -> Iterator[Finding]:
-    """Tried by mounting one, on the file system that will hold the containers."""
+    """Tried by mounting one, in the way of containers' roots."""
     with tempfile.TemporaryDirectory(prefix="knarr-doctor-") as folder:
-        for name in ("lower", "upper", "work", "merged"):
-            Path(folder, name).mkdir()
-        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+        lower, upper, work, merged = (Path(folder, name) for name in ("l", "u", "w", "m"))
+        for each in (lower, upper, work, merged):
+            each.mkdir()
         try:
-            mount.mount("overlay", f"{folder}/merged", "overlay", 0, options)
-            mount.unmount(f"{folder}/merged")
+            mount_overlay(merged, [lower], Writable(upper=upper, work=work))
+            mount.unmount(str(merged))
         except OSError as error:
             yield Finding(
                 name="overlayfs", good=False, found=str(error.strerror), mend="modprobe overlay"

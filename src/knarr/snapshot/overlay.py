@@ -55,7 +55,7 @@ def mount_overlay(
     if len(lowers) == 1 and writable is None:
         _mount_alone(target, lowers[0])
         return
-    if not _knows_lowerdir_append():
+    if not knows_lowerdir_append():
         _mount_in_one_page(target, lowers, writable)
         return
     fd = _detached(lowers, writable)
@@ -134,7 +134,7 @@ def view(lowers: Sequence[Path], scratch: Path) -> Iterator[int]:
             lowers = (_empty(scratch),)
         if len(lowers) == 1:
             fd = os.open(lowers[0], os.O_RDONLY | os.O_DIRECTORY)
-        elif _knows_lowerdir_append():
+        elif knows_lowerdir_append():
             fd = _detached(lowers, None)
         else:
             point = _empty(scratch)
@@ -191,11 +191,19 @@ def _mount_in_one_page(target: Path, lowers: Sequence[Path], writable: Writable 
 
 
 @cache
-def _knows_lowerdir_append() -> bool:
-    """Whether this kernel takes layers one by one; asked by trying."""
+def knows_lowerdir_append() -> bool:
+    """Whether this kernel takes layers one by one; asked by trying.
+
+    Before Linux 6.5 overlayfs hears its options only when it is made: until then anything is
+    taken, and such a kernel gives itself away by a key that nobody knows.
+    """
+    return _takes("lowerdir+", "/") and not _takes("no-such-option", "")
+
+
+def _takes(key: str, value: str) -> bool:
     try:
         with mount.Filesystem("overlay") as overlay:
-            overlay.text("lowerdir+", "/")
+            overlay.text(key, value)
     except OSError:
         return False
     return True

@@ -11,7 +11,7 @@ import pytest
 from integration.snapshot.conftest import Box
 from knarr.errors import KnarrError, NotFound
 from knarr.kernel.mount import is_mount_point, mounts_beneath
-from knarr.snapshot import ContainerLayers
+from knarr.snapshot import ContainerLayers, overlay
 from support import images, recipes
 from support.dockers import docker_daemon
 from support.rooms import Rooms
@@ -40,6 +40,20 @@ def test_what_a_container_writes_stays_in_its_own_layer(rooms: Rooms, box: Box) 
         assert (root / "etc/motd").read_text() == "ahoy"
     with rooms.containers.mounted(box.id) as root:
         assert (root / "etc/motd").read_text() == "changed"
+
+
+def test_it_is_the_same_where_all_layers_have_to_fit_one_page(
+    rooms: Rooms, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlay, "knows_lowerdir_append", lambda: False)  # Linux before 6.7
+    root = rooms.containers.mount(box.id)
+    assert (root / "etc/motd").read_text() == "ahoy"
+    (root / "etc/motd").write_text("changed")
+    (root / "d/a").unlink()
+    rooms.containers.unmount(box.id)
+    assert {(each.kind, each.path) for each in rooms.containers.changes(box.id)} == {
+        ("C", "/etc"), ("C", "/etc/motd"), ("C", "/d"), ("D", "/d/a"),
+    }  # fmt: skip
 
 
 def test_it_stays_mounted_until_the_last_user_goes(rooms: Rooms, box: Box) -> None:
