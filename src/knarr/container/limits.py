@@ -89,6 +89,8 @@ def checked(wanted: R, machine: Machine, *, update: bool = False) -> tuple[R, tu
 def _discarded(wanted: R, machine: Machine) -> tuple[R, list[str]]:
     warnings: list[str] = []
     emptied: dict[str, Any] = {}
+    if wanted.memory_swappiness == -1:  # how old clients write "not given"
+        wanted = replace(wanted, memory_swappiness=None)
     for need in _NEEDS:
         given = getattr(wanted, need.field)
         if given == need.empty or getattr(machine.controllers, need.controller):
@@ -116,8 +118,6 @@ def _discarded(wanted: R, machine: Machine) -> tuple[R, list[str]]:
     if wanted.kernel_memory:
         emptied["kernel_memory"] = UNSET
         warnings.append("Kernel memory limits are gone from the kernel. Limitation discarded.")
-    if wanted.memory_swappiness == -1:  # how old clients write "not given"
-        emptied["memory_swappiness"] = None
     return replace(wanted, **emptied), warnings
 
 

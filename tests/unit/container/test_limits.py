@@ -140,6 +140,12 @@ def test_not_disabling_the_oom_killer_warns_of_nothing() -> None:
     assert checked(Resources(oom_kill_disable=False), machine) == (Resources(), ())
 
 
+def test_a_swappiness_that_an_old_client_does_not_give_is_nothing_to_warn_of() -> None:
+    machine = dataclasses.replace(MACHINE, controllers=Controllers(swappiness=False))
+    possible, warnings = checked(Resources(memory_swappiness=-1), machine)
+    assert (possible.memory_swappiness, warnings) == (None, ())
+
+
 def test_disabling_the_oom_killer_without_a_limit_warns() -> None:
     _, warnings = checked(Resources(oom_kill_disable=True), MACHINE)
     assert warnings == (
