@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, NoReturn
 from knarr.kernel.namespaces import hide_mount
 
 _FAILED: Final = 125
+_OOM_SCORE: Final = "/proc/self/oom_score_adj"
 
 
 class Hidden(NamedTuple):
@@ -51,6 +52,7 @@ def _become(
         os.setsid()
         os.umask(0o022)  # groups that the runtime makes: a root that is nobody reads its own
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
+        lose_protection()
         for entrance in entrances:
             os.write(entrance, b"0")
         if order.hidden is not None:
@@ -65,3 +67,16 @@ def _become(
             file.write(line + "\n")
     finally:
         os._exit(_FAILED)
+
+
+def lose_protection(path: str = _OOM_SCORE) -> None:
+    """Be as good a victim as any when memory runs out, though the keeper is spared.
+
+    crun takes a score of 0 for none given, and containers would have the keeper's.
+    """
+    score = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if os.read(score, 16).startswith(b"-"):
+            os.pwrite(score, b"0\n", 0)
+    finally:
+        os.close(score)
