@@ -9,9 +9,14 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from knarr.errors import Unavailable
+from msgspec.structs import replace
+
+from knarr.errors import InvalidArgument, Unavailable
+from knarr.spec.oci.runtime import Process
 
 PROFILE: Final = "knarr-default"
+UNCONFINED: Final = "unconfined"
+_DOCKERS: Final = "docker-default"  # the same rules; there where Docker has run since the boot
 _ENABLED: Final = Path("/sys/module/apparmor/parameters/enabled")
 _LOADED: Final = Path("/sys/kernel/security/apparmor/profiles")
 _SECONDS: Final = 30
@@ -69,12 +74,45 @@ def profile_text(name: str = PROFILE, *, has_abstractions: bool = True) -> str:
 def is_enabled() -> bool:
     """Whether the kernel enforces AppArmor, and lets this process see to it.
 
-    In a container of somebody else's the first may hold, and the second not.
+    In a container of somebody else's the first may hold, and the second not. Without a parser
+    nobody on this machine can load a profile: containers then run without, as in Docker.
     """
     try:
-        return _LOADED.parent.is_dir() and _ENABLED.read_text().strip() == "Y"
+        enforced = _LOADED.parent.is_dir() and _ENABLED.read_text().strip() == "Y"
     except OSError:
         return False
+    return enforced and (_parser() is not None or PROFILE in loaded_profiles())
+
+
+def _parser() -> str | None:
+    return shutil.which("apparmor_parser") or shutil.which("apparmor_parser", path="/sbin")
+
+
+def usable(profile: str) -> str:
+    """The profile that a process named ``profile`` for is started under, once the kernel has it.
+
+    The default one is loaded again if somebody took it away. Where Docker has not brought its own,
+    ``docker-default`` is ours. Raises InvalidArgument for one that the kernel does not know.
+    """
+    if profile in ("", UNCONFINED):
+        return profile
+    known = loaded_profiles()
+    if profile in known:
+        return profile
+    if profile in (PROFILE, _DOCKERS):
+        return load_default_profile()
+    raise InvalidArgument(
+        f'AppArmor profile "{profile}" is not loaded: load it with apparmor_parser, or take '
+        "another one with --security-opt apparmor=NAME"
+    )
+
+
+def confined(process: Process) -> Process:
+    """The process under a profile that is there. Raises as ``usable``."""
+    profile = usable(process.apparmor_profile)
+    if profile == process.apparmor_profile:
+        return process
+    return replace(process, apparmor_profile=profile)
 
 
 def loaded_profiles() -> frozenset[str]:
@@ -97,8 +135,7 @@ def load_default_profile() -> str:
         return ""
     if PROFILE in loaded_profiles():
         return PROFILE
-    parser = shutil.which("apparmor_parser") or shutil.which("apparmor_parser", path="/sbin")
-    if parser is None:
+    if (parser := _parser()) is None:
         raise Unavailable("AppArmor is on, and apparmor_parser is missing: install apparmor")
     text = profile_text(has_abstractions=Path("/etc/apparmor.d/abstractions/base").exists())
     done = subprocess.run(

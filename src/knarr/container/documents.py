@@ -39,6 +39,7 @@ class Surroundings:
     folder: str = ""
     log_path: str = ""
     driver: str = ""
+    apparmor_profile: str = ""
     driver_data: Mapping[str, str] = field(default_factory=dict)
     sizes: tuple[int, int] | None = None
 
@@ -68,6 +69,7 @@ def inspect(container: Container, around: Surroundings) -> ContainerInspect:
         restart_count=container.state.restart_count,
         driver=around.driver,
         platform=record.platform,
+        app_armor_profile=around.apparmor_profile,
         exec_ids=tuple(around.exec_ids) or None,
         host_config=record.host,
         graph_driver=DriverData(name=around.driver, data=dict(around.driver_data)),

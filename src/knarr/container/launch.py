@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from knarr.container import documents, limits
+from knarr.container.apparmor import confined
 from knarr.container.connections import network_requests
 from knarr.container.facts import (
     HOST_ROOT,
@@ -29,11 +30,12 @@ from knarr.container.machine import Machine
 from knarr.container.model import Container
 from knarr.container.mounting import Mounter
 from knarr.container.namespaces import joined_container
-from knarr.container.plan import Surroundings, exec_process, runtime_spec
+from knarr.container.plan import Surroundings, apparmor_profile, exec_process, runtime_spec
 from knarr.container.processes import process_table
 from knarr.container.registry import ContainerRegistry
 from knarr.container.remap import Remap, remap_for
 from knarr.container.runtime_mounts import NetworkFiles
+from knarr.container.security import security_options
 from knarr.errors import Conflict, NotFound
 from knarr.ids import ContainerId
 from knarr.image import ImageService
@@ -118,11 +120,11 @@ class Launcher:
                 owners=remap.owners if remap is not None else None,
                 user_namespace=await self._user_namespace(container, remap),
             )
-            plan = runtime_spec(record.config, record.host, around, self._machine)
+            spec = runtime_spec(record.config, record.host, around, self._machine).spec
             running = await self._keeper.start(
                 Launch(
                     id=container.id,
-                    spec=plan.spec,
+                    spec=replace(spec, process=confined(spec.process)),
                     runtime=self._runtimes.named(record.host.runtime or ""),
                     open_stdin=record.config.open_stdin,
                     stdin_once=record.config.stdin_once,
@@ -157,7 +159,7 @@ class Launcher:
             ExecLaunch(
                 id=container.id,
                 exec_id=exec_id,
-                process=process,
+                process=confined(process),
                 runtime=self._runtimes.named(record.host.runtime or ""),
                 open_stdin=wanted.attach_stdin,
                 owner=owners.root if owners is not None else None,
@@ -433,6 +435,9 @@ class Launcher:
             folder=str(self.folder(container.id)),
             log_path=str(self.log_folder(container.id)),
             driver="overlay2",
+            apparmor_profile=apparmor_profile(
+                record.host, self._machine, security_options(record.host.security_opt)
+            ),
             driver_data=self._layers.graph(container.id),
             sizes=sizes,
         )

@@ -158,7 +158,7 @@ def _process(
         ),
         rlimits=rlimits,
         no_new_privileges=security.no_new_privileges,
-        apparmor_profile=_apparmor(host, machine, security),
+        apparmor_profile=apparmor_profile(host, machine, security),
         oom_score_adj=score,
     )
     return process, (*limit_warnings, *score_warnings)
@@ -177,7 +177,8 @@ def _console_size(size: tuple[int, ...] | None) -> oci.Box | None:
     return None
 
 
-def _apparmor(host: HostConfig, machine: Machine, security: SecurityOptions) -> str:
+def apparmor_profile(host: HostConfig, machine: Machine, security: SecurityOptions) -> str:
+    """By its name; empty where AppArmor is off."""
     if not machine.apparmor_profile:
         return ""
     default = UNCONFINED if host.privileged else machine.apparmor_profile

@@ -8,7 +8,10 @@ import socket
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from knarr.build.runner import BoundPath, Ended, MemoryPath, Output, Process
+from knarr.container.apparmor import confined
 from knarr.container.facts import (
     HOST_ROOT,
     account_files,
@@ -164,10 +167,10 @@ class StepRunner:
             owners=owners,
             user_namespace=user_namespace,
         )
-        plan = runtime_spec(config, host, around, self._machine)
+        spec = runtime_spec(config, host, around, self._machine).spec
         return Launch(
             id=process.id,
-            spec=plan.spec,
+            spec=replace(spec, process=confined(spec.process)),
             runtime=self._runtimes.default,
             owner=owners.root if owners else None,
         )

@@ -5,10 +5,9 @@ in contained.py, rooms that wait in seldom.py.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
-from typing import Final
 
 from knarr.daemon import seldom
 from knarr.daemon.contained import Contained, container_rooms
@@ -22,8 +21,6 @@ from knarr.later import Later
 from knarr.registry import RegistryTable, table_of
 from knarr.services import About, Engine
 from knarr.store import Database
-
-_SECURITY: Final = ("name=seccomp,profile=builtin",)
 
 
 @asynccontextmanager
@@ -92,7 +89,7 @@ def _engine(
         default_runtime=ground.default_runtime,
         log_driver=settings.container_log.type,
         registry_table=table,
-        security_options=_SECURITY if ground.remap is None else (*_SECURITY, "name=userns"),
+        security_options=tuple(_security(ground)),
     )
     return Engine(
         about=about,
@@ -111,6 +108,17 @@ def _engine(
         builders=builders,
         build_cache=cache,
     )
+
+
+def _security(ground: Ground) -> Iterator[str]:
+    """What stands around containers, as `info` words it."""
+    if ground.machine.apparmor_profile:
+        yield "name=apparmor"
+    yield "name=seccomp,profile=builtin"
+    if ground.remap is not None:
+        yield "name=userns"
+    if ground.machine.cgroup_version == 2:
+        yield "name=cgroupns"
 
 
 def _engine_id(db: Database) -> str:

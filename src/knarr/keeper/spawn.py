@@ -74,9 +74,8 @@ def lose_protection(path: str = _OOM_SCORE) -> None:
 
     crun takes a score of 0 for none given, and containers would have the keeper's.
     """
-    score = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        if os.read(score, 16).startswith(b"-"):
-            os.pwrite(score, b"0\n", 0)
-    finally:
-        os.close(score)
+    with open(path, "rb") as file:
+        spared = file.read().startswith(b"-")
+    if spared:
+        with open(path, "wb") as file:
+            file.write(b"0")
