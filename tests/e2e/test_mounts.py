@@ -104,3 +104,14 @@ def test_a_runtime_that_cannot_exchange_owners_says_so(daemon: Daemon, tmp_path:
     )  # fmt: skip
     assert refused.returncode == 125
     assert "mounts with idmap need crun" in refused.stderr
+
+
+def test_a_volume_without_a_name_goes_with_the_last_who_has_it(daemon: Daemon) -> None:
+    made = daemon.docker("create", "--name", "kn-lends", "-v", "/kept", "busybox", "true")
+    taken = daemon.docker("create", "--volumes-from", "kn-lends", "busybox", "true")
+    asked = daemon.docker("inspect", "-f", "{{(index .Mounts 0).Name}}", "kn-lends")
+    volume = asked.stdout.strip()
+    assert daemon.docker("rm", "-v", made.stdout.strip()).returncode == 0
+    assert daemon.docker("volume", "inspect", volume).returncode == 0
+    assert daemon.docker("rm", "-v", taken.stdout.strip()).returncode == 0
+    assert daemon.docker("volume", "inspect", volume).returncode == 1

@@ -300,7 +300,7 @@ def _lent(text: str, others: Mapping[str, Sequence[MountPlan]]) -> Iterable[Moun
     for plan in others[container]:
         if plan.listed:
             read_only = plan.read_only or mode == "ro"
-            yield replace(plan, read_only=read_only, fill=False, anonymous=False)
+            yield replace(plan, read_only=read_only, fill=False)
 
 
 def _destination(place: str) -> str:

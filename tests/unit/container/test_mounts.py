@@ -59,7 +59,7 @@ def requested(config: ContainerConfig | None = None, **host: Any) -> dict[str, M
 
 
 OTHERS = (
-    MountPlan(kind="volume", destination="/lent", name="lent", fill=True),
+    MountPlan(kind="volume", destination="/lent", name="lent", fill=True, anonymous=True),
     MountPlan(kind="bind", destination="/host", source="/srv", propagation="rslave"),
     MountPlan(kind="tmpfs", destination="/scratch", listed=False),
 )
@@ -282,6 +282,7 @@ def test_lent_volumes_keep_what_they_are_but_are_not_filled() -> None:
     plans = requested(volumes_from=("other:ro",))
     assert set(plans) == {"/lent", "/host"}
     assert plans["/lent"].read_only
+    assert plans["/lent"].anonymous  # it goes with the last who has it
     assert not plans["/lent"].fill
     assert plans["/host"].propagation == "rslave"
 
