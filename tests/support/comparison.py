@@ -41,7 +41,7 @@ _REPLACEMENTS = (
     (re.compile(r"\b[0-9a-f]{12}\b"), "<short id>"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
     (re.compile(r"(Up|Exited \(\d+\)) .*?(second|minute)s?( ago)?"), r"\1 <time>"),
-    (re.compile(r"^\d+( +\S+)$", re.MULTILINE), r"<pid>\1"),
+    (re.compile(r"^\d+ +(\S+)$", re.MULTILINE), r"<pid> \1"),  # the column is as wide as its number
     # Where Docker's newer releases say it otherwise than 20.10, knarr follows the newer ones.
     (re.compile(r"failed to create task for container: "), ""),
     (re.compile(r"You cannot remove a running container \S+\. Stop .* force remove"), _REMOVE),
