@@ -19,7 +19,6 @@ DeviceNumbers = Mapping[str, tuple[int, int]]  # major and minor, by path on the
 
 _MEMORY_MIN_BYTES: Final = 6 * 1024**2  # with less, no runtime gets as far as the program
 _CPU_PERIOD_US: Final = 100_000
-_NANO_CPUS_MIN: Final = 10_000_000  # a quota of 1 ms, the kernel's least, of that period
 _RLIMITS: Final = (
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
     "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
@@ -155,7 +154,8 @@ def _check_cpu(wanted: Resources, machine: Machine) -> None:
             " cgroup is not mounted"
         )
     count = len(machine.cpus)
-    if wanted.nano_cpus and not _NANO_CPUS_MIN <= wanted.nano_cpus <= count * 1_000_000_000:
+    # Less than 0.01, which the kernel refuses at the start, Docker lets one create, and clients do.
+    if not 0 <= wanted.nano_cpus <= count * 1_000_000_000:
         raise InvalidArgument(
             f"range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available"
         )

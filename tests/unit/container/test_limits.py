@@ -56,10 +56,6 @@ NOTHING = Controllers(**{field.name: False for field in dataclasses.fields(Contr
             Resources(nano_cpus=4_000_000_000),
             "range of CPUs is from 0.01 to 3.00, as there are only 3 CPUs available",
         ),
-        (
-            Resources(nano_cpus=9_999_999),
-            "range of CPUs is from 0.01 to 3.00, as there are only 3 CPUs available",
-        ),
         (Resources(cpu_shares=-1), "invalid CPU shares (-1): value must be a positive integer"),
         (
             Resources(cpu_period=10),
@@ -221,3 +217,8 @@ def test_number_lists_are_read_or_refused(text: str) -> None:
     except ValueError:
         return
     assert all(0 <= number <= 8191 for number in numbers)
+
+
+def test_a_container_may_be_created_with_fewer_cpus_than_the_kernel_gives_out() -> None:
+    possible, warnings = checked(Resources(nano_cpus=500_000), MACHINE)
+    assert (possible.nano_cpus, warnings) == (500_000, ())
