@@ -35,6 +35,22 @@ class Action(Value, kw_only=True):
         return ""
 
 
+class ServiceAction(Action, kw_only=True):
+    """What is done for one service, and bears its name unless it is about a part of it."""
+
+    service: str
+
+    resource: ClassVar[str] = "Service"
+
+    @property
+    def name(self) -> str:
+        return self.service
+
+    @property
+    def service_name(self) -> str:
+        return self.service
+
+
 class Checkpoint(Action, kw_only=True):
     """Nothing but an order: what comes after waits for what comes before."""
 
@@ -54,8 +70,7 @@ class PullImage(Action, kw_only=True):
         return self.image
 
 
-class BuildImage(Action, kw_only=True):
-    service: str
+class BuildImage(ServiceAction, kw_only=True):
     image: str
     unless_present: bool = False  # a pull before it may have brought the image
 
@@ -66,10 +81,6 @@ class BuildImage(Action, kw_only=True):
     @property
     def name(self) -> str:
         return self.image
-
-    @property
-    def service_name(self) -> str:
-        return self.service
 
 
 class RemoveImage(Action, kw_only=True):
@@ -168,23 +179,13 @@ class Await(Action, kw_only=True):
         return self.service
 
 
-class RunProvider(Action, kw_only=True):
+class RunProvider(ServiceAction, kw_only=True):
     """Lets a program outside the engine bring its service up, or down."""
 
-    service: str
     verb: str
 
-    resource: ClassVar[str] = "Service"
     doing: ClassVar[str] = "Running"
     done: ClassVar[str] = "Done"
-
-    @property
-    def name(self) -> str:
-        return self.service
-
-    @property
-    def service_name(self) -> str:
-        return self.service
 
 
 class Plan(Value, kw_only=True):

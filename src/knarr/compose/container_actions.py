@@ -2,15 +2,14 @@
 
 from typing import ClassVar
 
-from knarr.compose.actions import Action
+from knarr.compose.actions import ServiceAction
 from knarr.compose.changes import Change
 from knarr.compose.update_policy import UpdatePolicy
 
 
-class ContainerAction(Action, kw_only=True):
+class ContainerAction(ServiceAction, kw_only=True):
     """About one container of a service."""
 
-    service: str
     container: str  # its name
 
     resource: ClassVar[str] = "Container"
@@ -18,10 +17,6 @@ class ContainerAction(Action, kw_only=True):
     @property
     def name(self) -> str:
         return self.container
-
-    @property
-    def service_name(self) -> str:
-        return self.service
 
 
 class CreateContainer(ContainerAction, kw_only=True):
@@ -49,31 +44,21 @@ class RecreateContainer(ContainerAction, kw_only=True):
     done: ClassVar[str] = "Recreated"
 
 
-class RollOut(Action, kw_only=True):
+class RollOut(ServiceAction, kw_only=True):
     """The containers of a service replaced a few at a time, each new one well before the next.
 
     policy: of this; back: of the way back when it fails.  to_before: to what each container was
     before, not to what the file says.  downtime: nobody answers meanwhile.
     """
 
-    service: str
     steps: tuple[RecreateContainer, ...]
     policy: UpdatePolicy
     back: UpdatePolicy
     to_before: bool = False
     downtime: bool = False
 
-    resource: ClassVar[str] = "Service"
     doing: ClassVar[str] = "Rolling out"
     done: ClassVar[str] = "Rolled out"
-
-    @property
-    def name(self) -> str:
-        return self.service
-
-    @property
-    def service_name(self) -> str:
-        return self.service
 
 
 class AdmitContainer(ContainerAction, kw_only=True):
