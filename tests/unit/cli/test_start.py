@@ -81,6 +81,15 @@ def test_compose_up_with_nothing_to_do_imports_nothing_that_does_something() -> 
     assert needless & set(done.stdout.split()) == set()
 
 
+def test_a_build_of_a_folder_that_the_engine_reads_itself_imports_no_archives() -> None:
+    code = (
+        "import sys; from knarr.cli.building.context import Extras, Source\n"
+        "b''.join(Source(folder='/').beside(Extras())); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"tarfile", "shutil", "lzma"} & set(done.stdout.split()) == set()
+
+
 def test_what_carries_a_plan_out_imports_no_archives() -> None:
     code = "import sys, knarr.compose.apply as _; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

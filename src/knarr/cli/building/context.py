@@ -37,6 +37,8 @@ class Extras(NamedTuple):
         return bool(self.secrets or self.folders)
 
     def members(self) -> Iterator[bytes]:
+        if not self:
+            return
         from knarr.cli.building.packing import folder_members, text_member
 
         for name, value in self.secrets.items():
